@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A scenario file as plain data. The keys, their types, ranges and defaults stand in one table in
+ * scenario.c; docs/ktstr-scenario.5 describes them.
+ */
+#ifndef CONFIG_SCENARIO_H
+#define CONFIG_SCENARIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ktstr/topology.h"
+#include "param/bind.h"
+#include "param/node.h"
+
+enum accel {
+	ACCEL_AUTO,
+	ACCEL_KVM,
+	ACCEL_TCG,
+};
+
+/* "NAME" or "{plugin: NAME, key: value ...}". */
+struct plugin_ref {
+	char *name;	     /* a plugin's name, or a path that contains a '/' */
+	struct node *params; /* a map with the key `plugin` taken out; NULL: none given */
+	uint32_t line;	     /* where the name stands */
+	uint32_t column;
+};
+
+struct scenario_spec {
+	/* The source, kept for messages and for the run file. */
+	struct source source;
+	char *name;
+	char *description; /* may be NULL */
+	uint64_t seed;
+	struct {
+		enum accel accel;
+		struct ktstr_topology topology;
+		uint64_t memory_bytes; /* 0: as much as is needed */
+		char *kernel;	       /* NULL: found as docs/ktstr.1 says */
+		uint64_t boot_timeout_ns;
+	} vm;
+	struct plugin_ref scheduler;
+	struct plugin_ref scenario;
+	struct plugin_ref *checkers;
+	size_t checker_count;
+	uint64_t watchdog_ns; /* beyond the scenario's own duration */
+};
+
+/* Read and check @path ("-" is not special). -EINVAL with "file:line:col: ..." or the errno of the
+ * read. */
+int scenario_load(const char *path, struct scenario_spec **ret, struct ktstr_error *err);
+
+/* The same from text that is in memory; @name is used in messages. The text is copied. */
+int scenario_parse(const char *name, const char *text, size_t length, struct scenario_spec **ret,
+		   struct ktstr_error *err);
+
+/* "NAME[,key=value...]" or "PATH[,key=value...]" of --checker. */
+int plugin_ref_parse(const char *argument, struct plugin_ref *ret, struct ktstr_error *err);
+void plugin_ref_done(struct plugin_ref *ref);
+
+/* Append a checker, for --checker. @ref is taken. */
+int scenario_add_checker(struct scenario_spec *spec, struct plugin_ref *ref,
+			 struct ktstr_error *err);
+
+void scenario_free(struct scenario_spec *spec);
+
+#endif

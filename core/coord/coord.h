@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The coordinator: one epoll loop that drains the guest's channels, assembles and dispatches
+ * frames, appends what was admitted to the run file, and decides when the run is over. It takes
+ * open descriptors and a table of functions, and knows nothing of QEMU: a socket pair in a test
+ * drives the same code.
+ */
+#ifndef COORD_COORD_H
+#define COORD_COORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "coord/dispatch.h"
+#include "ktstr/error.h"
+#include "runfile/format.h"
+#include "runfile/writer.h"
+
+/* Why the loop ended. The first that happened counts. */
+enum coord_end {
+	COORD_END_STREAM,	    /* END frame, then the guest powered off: the good way */
+	COORD_END_SCHED_EXIT,	    /* the scheduler died (SCHED_EXIT) */
+	COORD_END_PANIC,	    /* kernel panic on the console, or a reset */
+	COORD_END_AGENT_CRASH,	    /* "PANIC:" on COM2 */
+	COORD_END_VM_GONE,	    /* QEMU ended before the stream did */
+	COORD_END_VM_ERROR,	    /* QEMU reported an internal error */
+	COORD_END_BOOT_TIMEOUT,	    /* no SYS_RDY in time */
+	COORD_END_WATCHDOG,	    /* the scenario outlived its budget */
+	COORD_END_TEARDOWN_TIMEOUT, /* after SCENARIO_END no END frame came in time */
+	COORD_END_INTERRUPTED,	    /* the user's signal */
+	COORD_END_RECORD_FAILED,    /* the run file could not be written */
+	COORD_END_GUEST_SHUTDOWN,   /* the guest powered off without an END frame */
+	COORD_END_INTERNAL,	    /* the loop itself failed */
+};
+/* "stream end", "kernel panic", ... */
+const char *coord_end_name(enum coord_end end);
+
+/* What the coordinator may ask of the VM. Every function may be NULL. */
+struct coord_vm_ops {
+	/* The monitor is readable: enum vm_event-like answer: 0 nothing, 1 powered off, 2 reset or
+	 * panic, 3 broken. */
+	int (*poll)(void *vm);
+	int (*quit)(void *vm, struct ktstr_error *err);
+	void (*kill)(void *vm);
+	int (*wait)(void *vm);
+	int (*freeze)(void *vm, struct ktstr_error *err);
+	int (*thaw)(void *vm, struct ktstr_error *err);
+};
+
+/* What somebody who watches the run is told. Every function may be NULL; none may block. */
+struct coord_observer {
+	void *arg;
+	void (*phase)(void *arg, uint8_t phase, const char *text); /* lifecycle */
+	void (*ready)(void *arg);				   /* SYS_RDY */
+	void (*step)(void *arg, const struct ktstr_step_info *step, const char *name);
+	void (*scenario)(void *arg, bool has_started);	   /* start, end */
+	void (*console_line)(void *arg, const char *line); /* COM1, made safe, without newline */
+	void (*output)(void *arg, uint32_t msg_type, const void *bytes,
+		       uint32_t length); /* STDOUT, STDERR, SCHED_LOG */
+	void (*warning)(void *arg, const char *text);
+	void (*tick)(void *arg, const struct dispatch_sinks *sinks,
+		     uint64_t frames); /* ten times a second */
+};
+
+struct coord_spec {
+	uint64_t start_ns; /* CLOCK_MONOTONIC at the start of the run */
+	int bulk_fd;
+	int com1_fd; /* -1: none, as for all below */
+	int com2_fd;
+	int monitor_fd;
+	int pid_fd;
+	int stderr_fd;	/* QEMU's own messages */
+	int signal_fd;	/* a signalfd of SIGINT, SIGTERM, SIGHUP */
+	int console_fd; /* ktstr-console: the shutdown byte goes there */
+	void *vm;
+	const struct coord_vm_ops *vm_ops;
+	struct runfile_writer *runfile;
+	int console_log_fd; /* COM1 is copied there; -1: not */
+	uint64_t boot_timeout_ns;
+	uint64_t workload_duration_ns; /* the scenario's longest, plus its allowance */
+	uint64_t teardown_timeout_ns;  /* from SCENARIO_END to END */
+	uint64_t kernel_text_link_kva;
+	const struct coord_observer *observer;
+};
+
+struct coord_result {
+	enum coord_end end;
+	/* One sentence for a person: what happened and when ("kernel panic 2.1 s after the start:
+	 * ..."). */
+	char text[600];
+	struct runfile_summary summary;
+	struct dispatch_sinks sinks;
+	/* ns since the start; 0: did not happen. */
+	uint64_t ready_ns, scenario_start_ns, scenario_end_ns, end_ns, gone_ns;
+	int qemu_status;
+	int signal; /* COORD_END_INTERRUPTED: which one */
+};
+
+/*
+ * Run until the stream ended and the VM is gone. Always drains what is left of every channel after
+ * the VM ended, appends the END_REASON event and the summary record, and leaves no VM running.
+ * Returns 0 when *ret is filled, whatever the end was; a negative errno only when the loop could
+ * not be set up.
+ */
+int coord_run(const struct coord_spec *spec, struct coord_result *ret, struct ktstr_error *err);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Dispatch: what one frame does. A pure function of the frame and the sinks: no I/O but the
+ * eventfds that the sinks hold, no clock but the one handed in. Every promotion needs a right CRC;
+ * a valid neighbour never authorises a torn frame.
+ */
+#ifndef COORD_DISPATCH_H
+#define COORD_DISPATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "coord/assembler.h"
+#include "ktstr/frame.h"
+
+#define DISPATCH_SNAPSHOTS_MAX 64
+#define DISPATCH_UNKNOWN_MAX 16
+
+struct dispatch_sinks {
+	/* The run is to end: set by a valid SCHED_EXIT. kill_evt (eventfd or -1) is written once.
+	 */
+	bool kill;
+	int kill_evt;
+	/* Written once by the first valid, empty SYS_RDY, then set to -1 (the handle is consumed).
+	 */
+	int sys_rdy_evt;
+	bool is_ready;
+	/* Decoded requests, served by the loop. */
+	struct ktstr_snapshot_request snapshots_pending[DISPATCH_SNAPSHOTS_MAX];
+	size_t snapshot_count;
+	/* From KERN_ADDRS; 0: not known. Biased by one, as on the wire. */
+	uint64_t kern_phys_base_plus_1;
+	uint64_t kern_virt_kaslr_plus_1;
+	uint64_t page_offset_base;
+	uint64_t kernel_text_link_kva; /* in: the link address of _text; 0: unknown, then no offset
+					  is published */
+	bool is_kaslr_divergent;
+	/* The watchdog. All times are ns since the start of the run. */
+	uint64_t workload_duration_ns; /* in: the budget; 0: none */
+	uint64_t watchdog_reset_ns;    /* deadline set by a frame; 0: none */
+	uint64_t watchdog_pause_ns;    /* 0: not paused */
+	uint64_t scenario_start_ns;    /* first SCENARIO_START; 0: not yet */
+	uint64_t scenario_pause_cumulative_ns;
+	uint16_t current_step;
+	uint8_t last_phase;
+	bool is_scenario_ended;
+	bool is_sched_exit;
+	bool has_exit;
+	int32_t exit_code;
+	/* The end-of-stream frame. */
+	bool has_end;
+	struct ktstr_stream_end end;
+	/* Counters. */
+	uint64_t bucketed;
+	uint64_t dropped_internal;
+	uint64_t dropped_unknown;
+	uint64_t dropped_malformed;
+	uint64_t dropped_torn; /* not bucketed because torn (SCHED_EXIT and internal types) */
+	uint32_t unknown_types[DISPATCH_UNKNOWN_MAX]; /* those warned about, each once */
+	size_t unknown_count;
+};
+
+void dispatch_init(struct dispatch_sinks *sinks);
+
+/*
+ * Dispatch one frame at @now_ns (since the start of the run). True: it belongs in the verdict
+ * bucket, with its crc_ok flag.
+ */
+bool dispatch_bulk_message(const struct bulk_message *message, uint64_t now_ns,
+			   struct dispatch_sinks *sinks);
+
+/* Is the end frame there, and does it match what arrived before it? @account: frames before the end
+ * frame. */
+bool dispatch_end_matches(const struct dispatch_sinks *sinks, const struct wire_account *account);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Run checkers over a run file. Each runs in a process of its own (ktstr-judge), with a limit on
+ * time and memory, so a checker that crashes, hangs or writes nonsense cannot take the run with it.
+ * They run at the same time, as many as there are CPUs.
+ */
+#ifndef JUDGE_JUDGE_H
+#define JUDGE_JUDGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "judge/verdict.h"
+#include "ktstr/error.h"
+#include "ktstr/topology.h"
+#include "param/node.h"
+
+#define JUDGE_TIME_LIMIT_NS UINT64_C(60000000000)
+#define JUDGE_MEMORY_LIMIT_BYTES (UINT64_C(1) << 30)
+
+struct judge_checker {
+	const char *name;
+	const char *path; /* of the .so; for a scenario's own judgement that of the scenario */
+	uint32_t kind;	  /* KTSTR_KIND_CHECKER, or KTSTR_KIND_SCENARIO for its own judgement */
+	const struct node *params; /* may be NULL */
+};
+
+struct judge_spec {
+	const char *program; /* path of ktstr-judge */
+	const char *runfile; /* path */
+	const struct judge_checker *checkers;
+	size_t checker_count;
+	struct ktstr_topology topology;
+	const char *scenario, *scheduler, *kernel, *accel;
+	const char *const *plugin_folders; /* search path, for PLUGIN parameters */
+	uint64_t time_limit_ns;		   /* 0: JUDGE_TIME_LIMIT_NS */
+	uint64_t memory_limit_bytes;
+};
+
+/* Read the evidence, run the checkers, fold. Fails only when the run file cannot be read at all. */
+int judge_run(const struct judge_spec *spec, struct verdict *ret, struct ktstr_error *err);
+
+/* The evidence alone. */
+int evidence_read(const char *runfile, struct evidence *ret, struct ktstr_error *err);
+void evidence_done(struct evidence *evidence);
+
+#endif

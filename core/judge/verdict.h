@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From evidence and decisions to one verdict. Pure: a table of rules, walked in order.
+ * docs/architecture.md shows the same table.
+ */
+#ifndef JUDGE_VERDICT_H
+#define JUDGE_VERDICT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ktstr/outcome.h"
+#include "runfile/format.h"
+
+/* Exit codes of `ktstr`: a documented contract. */
+#define EXIT_PASS 0
+#define EXIT_FAIL 1
+#define EXIT_USAGE 2
+#define EXIT_ERROR 3
+#define EXIT_UNDECIDED 4
+#define EXIT_SKIP 77
+
+struct finding {
+	uint32_t outcome;
+	char *subject;
+	char *metric;
+	char *unit;
+	double measured;
+	double limit;
+	char *text; /* may be NULL */
+};
+
+/* How one checker ended. */
+struct decision {
+	char *name;
+	char *path;
+	uint32_t outcome;	 /* KTSTR_OUTCOME_; NONE: it never decided */
+	char *reason;		 /* for ERROR, SKIP, UNDECIDED: the sentence; may be NULL */
+	uint64_t wanted;	 /* frames that it was shown */
+	bool has_whole_evidence; /* no frame shown to it was torn */
+	struct finding *findings;
+	size_t finding_count;
+	uint64_t took_ns;
+};
+
+/* What the run file says of itself. */
+struct evidence {
+	bool has_summary; /* the coordinator ended in order */
+	bool is_torn;	  /* the run file's tail was cut */
+	bool is_sealed;	  /* no record follows the summary */
+	struct runfile_summary summary;
+	char *end_reason; /* text of the END_REASON event; may be NULL */
+	bool has_result;  /* a valid TEST_RESULT */
+	uint32_t result_outcome;
+	char *result_text;
+	bool has_error; /* an ERROR frame */
+	uint32_t error_stage;
+	char *error_text;
+	char *sched_exit_text; /* of a valid SCHED_EXIT; may be NULL */
+	uint32_t hello_count;
+	char *hello_mismatch; /* what the agent loaded is not what the host sent; NULL: all well */
+};
+
+struct verdict {
+	uint32_t outcome;
+	/* One sentence: why it is not a PASS. Empty on PASS. */
+	char reason[1024];
+	/* The rule that decided, for tests and for --verbose. */
+	const char *rule;
+	struct decision *decisions;
+	size_t decision_count;
+	struct evidence evidence;
+};
+
+/*
+ * Fill outcome, reason and rule from evidence and decisions, which are set already.
+ *
+ * PASS needs all of: an end-of-stream frame whose counts match, no frame torn or dropped, a
+ * scenario that ran to its end, at least one checker, and every checker decided PASS (or SKIP, with
+ * one PASS at least) and saw a frame that it wanted. A FAIL from whole evidence stays FAIL whatever
+ * broke after it.
+ */
+void verdict_fold(struct verdict *verdict);
+
+/* The process exit code of an outcome. */
+int verdict_exit_code(uint32_t outcome);
+/* "PASS", "FAIL", ... */
+const char *outcome_name(uint32_t outcome);
+
+void verdict_done(struct verdict *verdict);
+
+#endif

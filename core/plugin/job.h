@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The job: what one run is, as the host tells the agent. Text only: names, parameter trees,
+ * checksums, the seed; each side binds the parameters with the table in the plugin. It travels
+ * apart from the base (agent and libraries), as one encoded node tree.
+ */
+#ifndef PLUGIN_JOB_H
+#define PLUGIN_JOB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "ktstr/error.h"
+#include "ktstr/topology.h"
+#include "param/node.h"
+
+struct job_plugin {
+	uint32_t kind;
+	uint32_t crc32; /* of the file's bytes */
+	char *name;
+	char *path; /* in the guest */
+};
+
+struct job {
+	char *source_name; /* of the scenario file, for messages */
+	uint64_t seed;
+	struct ktstr_topology topology;
+	char *scheduler;
+	struct node *scheduler_params; /* may be NULL */
+	char *scenario;
+	struct node *scenario_params; /* may be NULL */
+	struct job_plugin *plugins;   /* all that the agent may load */
+	size_t plugin_count;
+};
+
+/* Append the job as bytes. 0 or -ENOMEM. */
+int job_encode(const struct job *job, struct str *out);
+/* -EBADMSG with the reason for anything malformed. */
+int job_decode(const void *bytes, size_t length, struct job **ret, struct ktstr_error *err);
+void job_free(struct job *job);
+
+#endif

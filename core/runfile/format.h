@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The run file: everything that happened, in order, append-only. It is the verdict bucket, what
+ * checkers read, what `ktstr check` judges again, and what a bug report attaches.
+ *
+ * A file header of 64 bytes, then records. A record is a header of 40 bytes, then its payload,
+ * padded with zeros to a multiple of 8. All little-endian. A record whose header or payload does
+ * not match its CRC, or that runs past the end of the file, ends the file there: a torn tail is
+ * cut, not fatal.
+ */
+#ifndef RUNFILE_FORMAT_H
+#define RUNFILE_FORMAT_H
+
+#include <stdint.h>
+
+#define RUNFILE_MAGIC "KTSTRRUN" /* 8 bytes, no NUL */
+#define RUNFILE_VERSION 1u
+
+struct runfile_header {
+	char magic[8];
+	uint32_t version;
+	uint32_t header_size;
+	uint64_t start_realtime_ns; /* wall clock at time 0 of all records */
+	uint64_t seed;
+	uint8_t reserved[28];
+	uint32_t crc32; /* of the bytes before it */
+};
+
+#define RUNFILE_META 1u	  /* JSON: kernel, plugins, scenario, machine; the first record */
+#define RUNFILE_SOURCE 2u /* the scenario file, verbatim */
+#define RUNFILE_FRAME                                                                              \
+	3u /* a frame that dispatch admitted; tag: its type; flags: KTSTR_FRAME_CRC_OK */
+#define RUNFILE_CONSOLE 4u /* bytes of COM1 */
+#define RUNFILE_CRASH 5u   /* bytes of COM2 */
+#define RUNFILE_EVENT                                                                              \
+	6u /* something that the host saw; tag: RUNFILE_EVENT_*; payload: text or JSON */
+#define RUNFILE_SUMMARY                                                                            \
+	7u /* struct runfile_summary: the coordinator's account; the last record                   \
+	    */
+
+/* Tags of RUNFILE_EVENT. */
+#define RUNFILE_EVENT_TIMING 1u /* "name" at host_ns: a milestone of `--timings` */
+#define RUNFILE_EVENT_END_REASON                                                                   \
+	2u /* JSON {"reason": ..., "text": ...}: why the run ended other than by its end */
+#define RUNFILE_EVENT_WARNING 3u /* text */
+
+struct runfile_record {
+	uint32_t kind;
+	uint32_t tag;
+	uint32_t length; /* of the payload, without padding */
+	uint32_t flags;
+	uint64_t host_ns; /* since the start of the run */
+	uint64_t index;	  /* number of the record, from 0 */
+	uint32_t payload_crc32;
+	uint32_t header_crc32; /* of the bytes before it */
+};
+
+/* What the coordinator counted. Starts with its size: may grow. */
+struct runfile_summary {
+	uint32_t size;
+	uint32_t end_reason; /* enum coord_end */
+	uint64_t frames_received;
+	uint64_t frames_bucketed;
+	uint64_t frames_torn;	 /* CRC mismatch */
+	uint64_t frames_dropped; /* unknown type, internal type sent by the guest, malformed */
+	uint64_t frames_oversize;
+	uint64_t bytes_received;
+	uint64_t bytes_left; /* a partial frame at the end */
+	uint32_t headers_crc32;
+	uint32_t has_end;     /* a valid END frame came */
+	uint32_t end_matches; /* and its counts match */
+	uint32_t frames_after_end;
+	int32_t exit_code;	/* of the last valid EXIT; -1: none */
+	uint32_t last_phase;	/* last valid LIFECYCLE */
+	uint32_t is_panicked;	/* the console said "Kernel panic" */
+	uint32_t is_crashed;	/* COM2 said "PANIC:" */
+	int32_t qemu_status;	/* wait status of QEMU; 0 when it ended by itself */
+	uint32_t is_sched_exit; /* a valid SCHED_EXIT came */
+};
+
+#endif

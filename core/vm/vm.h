@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A virtual machine: one QEMU process and the host's ends of its channels.
+ *
+ * QEMU dies with this process, whatever kills it (parent-death signal), and leaves no file: every
+ * channel is a socket pair, the initramfs lies in anonymous memory.
+ */
+#ifndef VM_VM_H
+#define VM_VM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ktstr/error.h"
+#include "ktstr/topology.h"
+
+struct vm;
+
+struct vm_spec {
+	const char *program; /* NULL: KTSTR_QEMU, else qemu-system-x86_64 from PATH */
+	bool is_kvm;
+	struct ktstr_topology topology;
+	uint64_t memory_bytes;
+	const char *kernel; /* path */
+	/* Archives of the initramfs, loaded one after the other. */
+	struct {
+		const void *data;
+		size_t length;
+	} initramfs[2];
+	const char *append;
+};
+
+enum vm_event {
+	VM_EVENT_NONE,
+	VM_EVENT_SHUTDOWN,	 /* the guest powered off */
+	VM_EVENT_RESET,		 /* the guest reset: with -no-reboot, a panic or a triple fault */
+	VM_EVENT_PANICKED,	 /* pvpanic */
+	VM_EVENT_INTERNAL_ERROR, /* KVM gave up */
+};
+
+/* Start QEMU. Returns when it is running; -ENOENT says how to get QEMU. */
+int vm_start(const struct vm_spec *spec, struct vm **ret, struct ktstr_error *err);
+
+/* Descriptors for poll, owned by @vm; non-blocking but the pidfd. */
+int vm_bulk_fd(const struct vm *vm);
+int vm_com1_fd(const struct vm *vm);
+int vm_com2_fd(const struct vm *vm);
+int vm_console_fd(const struct vm *vm);
+int vm_stats_fd(const struct vm *vm);
+int vm_monitor_fd(const struct vm *vm); /* readable: call vm_poll() */
+int vm_pid_fd(const struct vm *vm);	/* readable: QEMU ended */
+int vm_stderr_fd(const struct vm *vm);	/* what QEMU says to a person */
+
+/* Read the monitor. The most telling event so far. */
+enum vm_event vm_poll(struct vm *vm);
+
+/* Ask QEMU to end; returns at once. */
+int vm_quit(struct vm *vm, struct ktstr_error *err);
+/* Kill it and wait until it is gone. */
+void vm_kill(struct vm *vm);
+/* After vm_pid_fd() became readable: collect it. The wait status. */
+int vm_wait(struct vm *vm);
+
+/* Stop and continue all vCPUs (for captures). */
+int vm_freeze(struct vm *vm, struct ktstr_error *err);
+int vm_thaw(struct vm *vm, struct ktstr_error *err);
+
+/* The command line, for --verbose and for the run file. */
+char *const *vm_argv(const struct vm *vm);
+
+/* Kill if needed, and free. NULL is fine. */
+void vm_free(struct vm *vm);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Decoders of payloads with rules beyond "copy the struct". Each returns 0 or -EBADMSG and touches
+ * *ret only on success. Structs that only start with their size are read with ktstr_payload_get().
+ */
+#ifndef WIRE_PAYLOAD_H
+#define WIRE_PAYLOAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ktstr/frame.h"
+
+/* At least 24 bytes. */
+int wire_decode_stimulus(const void *payload, size_t length, struct ktstr_stimulus *ret);
+/* Exactly 24 bytes. */
+int wire_decode_kern_addrs(const void *payload, size_t length, struct ktstr_kern_addrs *ret);
+/* Exactly 72 bytes, request_id not 0, kind not NONE. The tag comes back NUL-terminated where it is
+ * shorter. */
+int wire_decode_snapshot_request(const void *payload, size_t length,
+				 struct ktstr_snapshot_request *ret);
+/* Exactly 4 bytes (EXIT), or at least 4 (SCHED_EXIT). */
+int wire_decode_i32(const void *payload, size_t length, int32_t *ret);
+/* Exactly 24 bytes. */
+int wire_decode_stream_end(const void *payload, size_t length, struct ktstr_stream_end *ret);
+/* 8 bytes (elapsed only) or at least 16. */
+int wire_decode_scenario_end(const void *payload, size_t length, struct ktstr_scenario_end *ret);
+
+/* A payload struct that starts with its size, then text_length (or name_length) bytes of text.
+ * Copies at most size - 1 bytes made safe for a terminal. */
+int wire_decode_error(const void *payload, size_t length, struct ktstr_error_info *ret, char *text,
+		      size_t size);
+int wire_decode_test_result(const void *payload, size_t length, struct ktstr_test_result *ret,
+			    char *text, size_t size);
+int wire_decode_step(const void *payload, size_t length, struct ktstr_step_info *ret, char *name,
+		     size_t size);
+int wire_decode_cgroup(const void *payload, size_t length, struct ktstr_cgroup_info *ret,
+		       char *name, size_t size);
+
+/* Name of a lifecycle phase ("PayloadStarting"), or "unknown". */
+const char *wire_phase_name(uint8_t phase);
+
+#endif

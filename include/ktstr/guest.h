@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Services that the agent in the guest lends to the guest halves of schedulers and scenarios.
+ *
+ * They come as a table of functions, so a plugin has no undefined symbol of ktstr's. Call them
+ * through the inline functions below. The table grows at its end; a plugin built against newer
+ * headers than the agent gets -ENOSYS from what the agent does not have.
+ *
+ * Nothing here may be called from a signal handler or from a worker.
+ */
+#ifndef KTSTR_GUEST_H
+#define KTSTR_GUEST_H
+
+#include <stdint.h>
+
+#include "ktstr/error.h"
+#include "ktstr/frame.h"
+#include "ktstr/param.h"
+#include "ktstr/plugin.h"
+#include "ktstr/topology.h"
+
+#define KTSTR_LOG_ERR 0u
+#define KTSTR_LOG_WARN 1u
+#define KTSTR_LOG_INFO 2u
+#define KTSTR_LOG_DEBUG 3u
+
+struct ktstr_guest;
+
+/* A cgroup to create. Zero is the default of every field. */
+struct ktstr_cgroup_spec {
+	uint32_t size;	     /* sizeof(struct ktstr_cgroup_spec) */
+	uint32_t cpu_weight; /* 1 to 10000; 0: as it is (100) */
+	const char *name;    /* relative to the workload root; "a/b" creates b in an existing a */
+	struct ktstr_cpuset cpus;   /* cpuset.cpus; empty: not set */
+	uint64_t cpu_max_quota_us;  /* cpu.max; 0: no limit */
+	uint64_t cpu_max_period_us; /* 0: 100000 */
+};
+
+/* Workers to start. */
+struct ktstr_spawn_spec {
+	uint32_t size;			    /* sizeof(struct ktstr_spawn_spec) */
+	uint32_t cgroup_id;		    /* 0: the agent's own cgroup */
+	const struct ktstr_value *workload; /* a KTSTR_PARAM_PLUGIN value that names a workload */
+	uint32_t workers;	      /* at least 1; a multiple of the workload's group size */
+	int32_t nice;		      /* -20 to 19 */
+	struct ktstr_cpuset affinity; /* sched_setaffinity(); empty: not set */
+};
+
+/* The table itself. For the agent and for tests that stand in for it; plugins use the functions
+ * below. */
+struct ktstr_guest_ops {
+	uint32_t size;
+	uint32_t reserved;
+	uint64_t (*now_ns)(struct ktstr_guest *g);
+	uint64_t (*random)(struct ktstr_guest *g);
+	void (*log)(struct ktstr_guest *g, uint32_t level, const char *text);
+	int (*emit)(struct ktstr_guest *g, uint32_t msg_type, const void *payload, uint32_t length,
+		    struct ktstr_error *err);
+	int (*stopping)(struct ktstr_guest *g);
+	int (*step)(struct ktstr_guest *g, const char *name, uint32_t index, uint32_t count,
+		    uint64_t hold_ns, struct ktstr_error *err);
+	int (*step_end)(struct ktstr_guest *g, struct ktstr_error *err);
+	int (*hold)(struct ktstr_guest *g, uint64_t duration_ns, struct ktstr_error *err);
+	int (*cgroup_create)(struct ktstr_guest *g, const struct ktstr_cgroup_spec *spec,
+			     uint32_t *ret_id, struct ktstr_error *err);
+	int (*cgroup_find)(struct ktstr_guest *g, const char *name, uint32_t *ret_id);
+	int (*cgroup_set_cpus)(struct ktstr_guest *g, uint32_t id, const struct ktstr_cpuset *cpus,
+			       struct ktstr_error *err);
+	int (*cgroup_remove)(struct ktstr_guest *g, uint32_t id, struct ktstr_error *err);
+	int (*spawn)(struct ktstr_guest *g, const struct ktstr_spawn_spec *spec,
+		     uint32_t *ret_group, struct ktstr_error *err);
+	int (*stop)(struct ktstr_guest *g, uint32_t group, struct ktstr_error *err);
+	int (*stop_cgroup)(struct ktstr_guest *g, uint32_t cgroup_id, struct ktstr_error *err);
+};
+
+struct ktstr_guest {
+	const struct ktstr_guest_ops *ops;
+	const struct ktstr_topology *topology;
+};
+
+#define KTSTR_GUEST_CALL(g, err, op, ...)                                                          \
+	(KTSTR_HAS((g)->ops, op)                                                                   \
+		 ? (g)->ops->op((g), __VA_ARGS__)                                                  \
+		 : ktstr_fail((err), -ENOSYS, "the agent has no service '%s'; update ktstr", #op))
+
+/* Monotonic nanoseconds of the guest. */
+static inline uint64_t ktstr_now_ns(struct ktstr_guest *g)
+{
+	return g->ops->now_ns(g);
+}
+
+/* The next number of the run's own generator: the same seed gives the same numbers. */
+static inline uint64_t ktstr_random(struct ktstr_guest *g)
+{
+	return g->ops->random(g);
+}
+
+/* One line for the run's log, without a newline. */
+__attribute__((format(printf, 3, 4))) static inline void
+ktstr_log(struct ktstr_guest *g, uint32_t level, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	g->ops->log(g, level, text);
+}
+
+/*
+ * Send a frame of a verdict-bearing type. Returns 0; -EINVAL for an internal or unknown type,
+ * -EMSGSIZE for a payload over KTSTR_FRAME_PAYLOAD_MAX, -EIO when the port is gone.
+ */
+static inline int ktstr_emit(struct ktstr_guest *g, uint32_t msg_type, const void *payload,
+			     uint32_t length, struct ktstr_error *err)
+{
+	return KTSTR_GUEST_CALL(g, err, emit, msg_type, payload, length, err);
+}
+
+/* 1 once the run is to end early: return from run() soon, with 0. */
+static inline int ktstr_stopping(struct ktstr_guest *g)
+{
+	return g->ops->stopping(g);
+}
+
+/*
+ * A step begins: its name, its number from 1 of @count (0: not known), and how long it means to
+ * hold. Shown live, and a STEP and a STIMULUS frame of the run. Ends the step before it, if one is
+ * open.
+ */
+static inline int ktstr_step(struct ktstr_guest *g, const char *name, uint32_t index,
+			     uint32_t count, uint64_t hold_ns, struct ktstr_error *err)
+{
+	return KTSTR_GUEST_CALL(g, err, step, name, index, count, hold_ns, err);
+}
+
+/* The step's hold is over. */
+static inline int ktstr_step_end(struct ktstr_guest *g, struct ktstr_error *err)
+{
+	return KTSTR_GUEST_CALL(g, err, step_end, err);
+}
+
+/*
+ * Let the workers work for @duration_ns, and watch the scheduler and the workers meanwhile. Returns
+ * 0 after the time; -ECANCELED when the run is to end early; -ESRCH when the scheduler died;
+ * -ECHILD when a worker died.
+ */
+static inline int ktstr_hold(struct ktstr_guest *g, uint64_t duration_ns, struct ktstr_error *err)
+{
+	return KTSTR_GUEST_CALL(g, err, hold, duration_ns, err);
+}
+
+/*
+ * Create a cgroup (v2) under the run's workload root. Returns 0 and its id, from 1; -EEXIST when
+ * the name is taken; -EINVAL for a bad name or value; else what the kernel said.
+ */
+static inline int ktstr_cgroup_create(struct ktstr_guest *g, const struct ktstr_cgroup_spec *spec,
+				      uint32_t *ret_id, struct ktstr_error *err)
+{
+	return KTSTR_GUEST_CALL(g, err, cgroup_create, spec, ret_id, err);
+}
+
+/* The id of a cgroup by name. Returns 0, or -ENOENT. */
+static inline int ktstr_cgroup_find(struct ktstr_guest *g, const char *name, uint32_t *ret_id)
+{
+	return KTSTR_HAS(g->ops, cgroup_find) ? g->ops->cgroup_find(g, name, ret_id) : -ENOSYS;
+}
+
+/* Set cpuset.cpus; an empty set lifts the limit. */
+static inline int ktstr_cgroup_set_cpus(struct ktstr_guest *g, uint32_t id,
+					const struct ktstr_cpuset *cpus, struct ktstr_error *err)
+{
+	return KTSTR_GUEST_CALL(g, err, cgroup_set_cpus, id, cpus, err);
+}
+
+/* Stop the workers of a cgroup, collect their reports, and remove it. */
+static inline int ktstr_cgroup_remove(struct ktstr_guest *g, uint32_t id, struct ktstr_error *err)
+{
+	return KTSTR_GUEST_CALL(g, err, cgroup_remove, id, err);
+}
+
+/*
+ * Start workers. Each is a process, placed in its cgroup, with its affinity and nice value, before
+ * the first instruction of its loop; all of one spawn start together. Returns 0 and the number of
+ * the spawn, from 1.
+ */
+static inline int ktstr_spawn(struct ktstr_guest *g, const struct ktstr_spawn_spec *spec,
+			      uint32_t *ret_group, struct ktstr_error *err)
+{
+	return KTSTR_GUEST_CALL(g, err, spawn, spec, ret_group, err);
+}
+
+/*
+ * Stop the workers of one spawn (0: all) and send their reports. A worker that does not end within
+ * 5 s is killed and reported as such. What still runs when a scenario returns is stopped by the
+ * agent.
+ */
+static inline int ktstr_stop(struct ktstr_guest *g, uint32_t group, struct ktstr_error *err)
+{
+	return KTSTR_GUEST_CALL(g, err, stop, group, err);
+}
+
+/* As ktstr_stop(), for all workers of one cgroup. */
+static inline int ktstr_stop_cgroup(struct ktstr_guest *g, uint32_t cgroup_id,
+				    struct ktstr_error *err)
+{
+	return KTSTR_GUEST_CALL(g, err, stop_cgroup, cgroup_id, err);
+}
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a plugin needs of the VM. Its host half fills this in from its parameters, before anything
+ * starts.
+ */
+#ifndef KTSTR_NEEDS_H
+#define KTSTR_NEEDS_H
+
+#include <stdint.h>
+
+#include "ktstr/error.h"
+#include "ktstr/topology.h"
+
+/* Where the needs of all plugins of a run come together. Call through the functions. */
+struct ktstr_needs {
+	uint32_t size;
+	uint32_t reserved;
+	/* The topology that the run will have. */
+	const struct ktstr_topology *topology;
+	/* How long the plugin's own part lasts at most; the longest wins. Added to the run's
+	 * deadline. */
+	uint64_t duration_ns;
+	/* Guest memory beyond what kernel and agent take; summed up. */
+	uint64_t memory_bytes;
+	void *host;
+	int (*kernel_config)(struct ktstr_needs *needs, const char *option,
+			     struct ktstr_error *err);
+	int (*file)(struct ktstr_needs *needs, const char *host_path, const char *guest_path,
+		    struct ktstr_error *err);
+};
+
+/* The guest kernel must have @option built in ("CONFIG_SCHED_CLASS_EXT"). */
+static inline int ktstr_need_kernel_config(struct ktstr_needs *needs, const char *option,
+					   struct ktstr_error *err)
+{
+	return needs->kernel_config(needs, option, err);
+}
+
+/*
+ * Ship the file @host_path as @guest_path (absolute, under /payload). An ELF program brings its
+ * libraries along. Returns 0; -ENOENT when it does not exist.
+ */
+static inline int ktstr_need_file(struct ktstr_needs *needs, const char *host_path,
+				  const char *guest_path, struct ktstr_error *err)
+{
+	return needs->file(needs, host_path, guest_path, err);
+}
+
+#endif

@@ -1,0 +1,1 @@
+# ktstr_add_plugin(): stands in KtstrPlugin.cmake of the installed package too.
