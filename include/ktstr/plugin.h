@@ -78,7 +78,7 @@ struct ktstr_plugin {
 /* The name of the exported symbol. */
 #define KTSTR_PLUGIN_SYMBOL "ktstr_plugin"
 
-#define KTSTR_EXPORT __attribute__((visibility("default"), used))
+#define KTSTR_EXPORT __attribute__((visibility("default")))
 
 /* Defines the descriptor of this shared object. To be used once, at the end of one of its files. */
 #define KTSTR_PLUGIN_DEFINE(KIND, ...)                                                             \
