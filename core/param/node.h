@@ -18,6 +18,7 @@
 #define NODE_DEPTH_MAX 32
 #define NODE_COUNT_MAX 100000
 #define NODE_BYTES_MAX (4u * 1024u * 1024u)
+#define NODE_KEYS_MAX 1024 /* in one map */
 
 enum node_kind {
 	NODE_SCALAR = 1,
@@ -43,19 +44,24 @@ struct node {
 
 struct node *node_new_scalar(const char *text);
 struct node *node_new(enum node_kind kind);
-/* Append @child (taken, even on failure) under @key (copied; NULL in a list). 0, -ENOMEM or
- * -EEXIST. */
+/*
+ * Append @child (taken, even on failure; NULL is -ENOMEM) under @key (copied; NULL in a list).
+ * 0, -ENOMEM, -EEXIST when the key is there already, -E2BIG beyond NODE_KEYS_MAX.
+ */
 int node_add(struct node *parent, const char *key, struct node *child);
 /* The child of a map by key, or NULL. */
 const struct node *node_get(const struct node *map, const char *key);
 /* The text of a scalar child of a map, or NULL. */
 const char *node_get_text(const struct node *map, const char *key);
-/* A deep copy, NULL when out of memory. */
+/* A deep copy without the key of @node itself, NULL when out of memory. */
 struct node *node_clone(const struct node *node);
 void node_free(struct node *node);
 
-/* The tree as bytes, appended to @out, and back. Decoding trusts nothing: -EBADMSG for anything
- * malformed or over the limits above. */
+/*
+ * The tree as bytes, appended to @out, and back. Encoding returns 0, -ENOMEM, or -E2BIG over the
+ * limits above, and leaves @out as it was on failure. Decoding trusts nothing: -EBADMSG for
+ * anything malformed or over the limits.
+ */
 int node_encode(const struct node *node, struct str *out);
 int node_decode(const void *bytes, size_t length, struct node **ret, struct ktstr_error *err);
 

@@ -34,9 +34,10 @@ struct job {
 	size_t plugin_count;
 };
 
-/* Append the job as bytes. 0 or -ENOMEM. */
+/* Append the job as bytes. 0, -ENOMEM, or -E2BIG when it is over the limits of param/node.h. */
 int job_encode(const struct job *job, struct str *out);
-/* -EBADMSG with the reason for anything malformed. */
+/* -EBADMSG with the reason for anything malformed: names that no plugin can have, relative paths,
+ * and impossible topologies are found here, so that nobody has to look again. */
 int job_decode(const void *bytes, size_t length, struct job **ret, struct ktstr_error *err);
 void job_free(struct job *job);
 
