@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Initramfs archives (cpio, newc), built in memory with libarchive.
+ * Initramfs archives (cpio, newc), written with libarchive into an anonymous file in memory: this
+ * process never holds the bytes in its own memory.
  *
  * A run has two, laid one after the other: the base (agent, loader, libraries: the same for every
  * run of a kind) and the job (what this run is: job file, plugins, payload files), whose last entry
@@ -23,10 +24,21 @@ struct initramfs;
 int initramfs_new(struct initramfs **ret, struct ktstr_error *err);
 void initramfs_free(struct initramfs *initramfs);
 
-/* Add one entry; folders on the way are added as needed, and a path that is there already is
- * -EEXIST. Paths are absolute. Times and owners are zero: the same content gives the same bytes. */
+/*
+ * @below is loaded before @initramfs: what it has (folders, libraries) is not added again by the
+ * calls below. It is borrowed and must outlive @initramfs. Call before the first entry.
+ */
+void initramfs_set_below(struct initramfs *initramfs, const struct initramfs *below);
+
+/*
+ * Add one entry; folders on the way are added as needed (mode 0755), and a path that is there
+ * already is -EEXIST, but a folder of the same mode is not an error. Paths are absolute, without
+ * "." and ".." parts. Times and owners are zero: the same calls with the same content give the same
+ * bytes, entries in the order of the calls. A failure leaves the archive useless: free it.
+ */
 int initramfs_add_data(struct initramfs *initramfs, const char *path, uint32_t mode,
 		       const void *data, size_t length, struct ktstr_error *err);
+/* A regular file of the host, with its permission bits. */
 int initramfs_add_file(struct initramfs *initramfs, const char *path, const char *host_path,
 		       struct ktstr_error *err);
 int initramfs_add_link(struct initramfs *initramfs, const char *path, const char *target,
@@ -35,17 +47,23 @@ int initramfs_add_dir(struct initramfs *initramfs, const char *path, uint32_t mo
 		      struct ktstr_error *err);
 
 /*
- * An ELF program or library with everything it needs: its DT_NEEDED closure and its loader, each at
- * its host path (after symlinks), what is there already passed over.
+ * An ELF program or library as @path, with everything it needs: its loader at the path that the
+ * program names, and its DT_NEEDED closure. The guest has no ld.so.cache, so a library lies in the
+ * folder it has on the host only when the dynamic linker looks there by itself; any other is put
+ * beside the C library. A library whose name is there already is passed over.
  */
 int initramfs_add_elf(struct initramfs *initramfs, const char *path, const char *host_path,
 		      struct ktstr_error *err);
 
-/* Close the archive. The bytes stay owned by @initramfs. */
-int initramfs_finish(struct initramfs *initramfs, const void **ret_data, size_t *ret_length,
+/*
+ * Close the archive; nothing can be added afterwards. *ret_fd, owned by @initramfs, is the memory
+ * file with the archive, *ret_length (may be NULL) its length, a multiple of 512.
+ */
+int initramfs_finish(struct initramfs *initramfs, int *ret_fd, uint64_t *ret_length,
 		     struct ktstr_error *err);
 
-/* Sum of the sizes of its files, each rounded up to a page: what the guest's tmpfs holds. */
+/* Sum of the sizes of its files, each rounded up to a page: what the guest's root folder will hold.
+ */
 uint64_t initramfs_unpacked_bytes(const struct initramfs *initramfs);
 
 #endif

@@ -13,10 +13,10 @@ struct qemu_spec {
 	const char *program; /* path of qemu-system-x86_64 */
 	bool is_kvm;
 	struct ktstr_topology topology;
-	uint64_t memory_bytes;
-	const char *kernel; /* path; /proc/self/fd/N works */
-	const char *initrd; /* path */
-	const char *append; /* kernel command line */
+	uint64_t memory_bytes; /* a multiple of 2 MiB */
+	const char *kernel;    /* path */
+	const char *initrd;    /* path; /proc/self/fd/N works; NULL: none */
+	const char *append;    /* kernel command line */
 	/* Descriptors that QEMU inherits, each one end of a connected socket; -1: not wired. */
 	int qmp_fd;
 	int com1_fd;
@@ -26,17 +26,26 @@ struct qemu_spec {
 	int stats_fd;	/* ktstr-stats, port 2 */
 };
 
-/* The words, ended by NULL, in memory of their own; free with qemu_argv_free(). -EINVAL for an
- * impossible spec. */
+/*
+ * The words, ended by NULL, in memory of their own; free with qemu_argv_free(). -EINVAL for an
+ * impossible spec.
+ *
+ * An LLC of the topology is a die of QEMU's, and a NUMA node is a socket with its own memory. The
+ * CPU calls itself Intel's everywhere, since QEMU describes shared caches exactly only for that
+ * vendor.
+ */
 int qemu_argv(const struct qemu_spec *spec, char ***ret, struct ktstr_error *err);
 void qemu_argv_free(char **argv);
 
-/* -EINVAL with the reason when a topology cannot be built: zero, llcs no multiple of numa, over 255
- * CPUs. */
+/* -EINVAL with the reason when a topology cannot be built: a zero, llcs no multiple of numa_nodes,
+ * more CPUs (or gaps between their APIC ids) than 255 ids can name. */
 int topology_check(const struct ktstr_topology *topology, struct ktstr_error *err);
 
-/* The kernel command line of a run: console, panic behaviour, tmpfs size, quietness. The caller
- * frees. */
+/*
+ * The kernel command line of a run: console, panic behaviour, size of the root folder, quietness,
+ * and what makes a boot short. Verbose: the kernel's messages go to the console from the start. The
+ * caller frees; NULL when there is no memory.
+ */
 char *kernel_command_line(bool is_kvm, bool is_verbose);
 
 #endif

@@ -9,7 +9,6 @@
 #define VM_VM_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "ktstr/error.h"
@@ -23,11 +22,9 @@ struct vm_spec {
 	struct ktstr_topology topology;
 	uint64_t memory_bytes;
 	const char *kernel; /* path */
-	/* Archives of the initramfs, loaded one after the other. */
-	struct {
-		const void *data;
-		size_t length;
-	} initramfs[2];
+	/* Archives of the initramfs (see initramfs_finish()), loaded one after the other; borrowed,
+	 * read from their start. -1: none. */
+	int initramfs_fds[2];
 	const char *append;
 };
 
@@ -39,10 +36,25 @@ enum vm_event {
 	VM_EVENT_INTERNAL_ERROR, /* KVM gave up */
 };
 
-/* Start QEMU. Returns when it is running; -ENOENT says how to get QEMU. */
+/*
+ * Start QEMU. Returns as soon as the program runs; whether it liked its options shows later, by
+ * vm_pid_fd() or vm_wait_ready(). -ENOENT says how to get QEMU. Call it from a thread that lives as
+ * long as the VM: QEMU dies with the thread.
+ */
 int vm_start(const struct vm_spec *spec, struct vm **ret, struct ktstr_error *err);
 
-/* Descriptors for poll, owned by @vm; non-blocking but the pidfd. */
+/*
+ * Wait until QEMU has set up the machine, at most until @deadline_ns (CLOCK_MONOTONIC). -ETIMEDOUT,
+ * or -EPIPE with its own words (read from vm_stderr_fd()) when it ended instead. Nobody has to
+ * call this.
+ */
+int vm_wait_ready(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err);
+
+/*
+ * Descriptors for poll, owned by @vm; non-blocking but the pidfd. After QEMU ended, a channel gives
+ * what is left in it and then either the end of file or, where QEMU left something unread,
+ * ECONNRESET.
+ */
 int vm_bulk_fd(const struct vm *vm);
 int vm_com1_fd(const struct vm *vm);
 int vm_com2_fd(const struct vm *vm);
@@ -55,14 +67,14 @@ int vm_stderr_fd(const struct vm *vm);	/* what QEMU says to a person */
 /* Read the monitor. The most telling event so far. */
 enum vm_event vm_poll(struct vm *vm);
 
-/* Ask QEMU to end; returns at once. */
+/* Ask QEMU to end; returns at once. -EPIPE when it is gone. */
 int vm_quit(struct vm *vm, struct ktstr_error *err);
 /* Kill it and wait until it is gone. */
 void vm_kill(struct vm *vm);
-/* After vm_pid_fd() became readable: collect it. The wait status. */
+/* After vm_pid_fd() became readable: collect it. The wait status, also when called again. */
 int vm_wait(struct vm *vm);
 
-/* Stop and continue all vCPUs (for captures). */
+/* Stop and continue all vCPUs (for captures). Each waits for QEMU's answer, at most 2 s. */
 int vm_freeze(struct vm *vm, struct ktstr_error *err);
 int vm_thaw(struct vm *vm, struct ktstr_error *err);
 
