@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "wire/frame.h"
+
+#include <endian.h>
+#include <string.h>
+#include <zlib.h>
+
+uint32_t wire_crc32(uint32_t crc, const void *data, uint32_t length)
+{
+	/* zlib takes a NULL buffer as "start anew", which would forget @crc. */
+	if (length == 0)
+		return crc;
+	return (uint32_t)crc32(crc, data, length);
+}
+
+void wire_header_encode(uint32_t msg_type, const void *payload, uint32_t length,
+			uint8_t ret[WIRE_HEADER_SIZE])
+{
+	const uint32_t words[4] = {
+		htole32(msg_type),
+		htole32(length),
+		htole32(wire_crc32(0, payload, length)),
+		0,
+	};
+
+	memcpy(ret, words, sizeof(words));
+}
+
+void wire_header_decode(const uint8_t bytes[WIRE_HEADER_SIZE], struct ktstr_frame_header *ret)
+{
+	uint32_t words[4];
+
+	memcpy(words, bytes, sizeof(words));
+	ret->msg_type = le32toh(words[0]);
+	ret->length = le32toh(words[1]);
+	ret->crc32 = le32toh(words[2]);
+	ret->pad = le32toh(words[3]);
+}
+
+void wire_account_add(struct wire_account *account, const uint8_t header[WIRE_HEADER_SIZE],
+		      uint32_t length)
+{
+	account->frame_count++;
+	account->byte_count += WIRE_HEADER_SIZE + (uint64_t)length;
+	account->headers_crc32 = wire_crc32(account->headers_crc32, header, WIRE_HEADER_SIZE);
+}

@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "wire/frame.h"
+#include "wire/payload.h"
+#include "wire/types.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+/* Frames. */
+
+Test(frame, crc_is_that_of_zlib)
+{
+	cr_expect_eq(wire_crc32(0, "123456789", 9), 0xcbf43926);
+	cr_expect_eq(wire_crc32(0, "", 0), 0);
+	cr_expect_eq(wire_crc32(0, NULL, 0), 0);
+}
+
+Test(frame, crc_continues)
+{
+	uint32_t crc = wire_crc32(0, "1234", 4);
+
+	cr_expect_eq(wire_crc32(crc, NULL, 0), crc);
+	cr_expect_eq(wire_crc32(crc, "56789", 5), 0xcbf43926);
+}
+
+Test(frame, header_is_four_little_endian_words)
+{
+	static const uint8_t expected[WIRE_HEADER_SIZE] = {
+		'T', 'I', 'X', 'E', 9, 0, 0, 0, 0x26, 0x39, 0xf4, 0xcb, 0, 0, 0, 0,
+	};
+	uint8_t bytes[WIRE_HEADER_SIZE];
+
+	wire_header_encode(KTSTR_MSG_EXIT, "123456789", 9, bytes);
+	cr_expect_arr_eq(bytes, expected, sizeof(expected));
+}
+
+Test(frame, header_decodes_what_was_encoded)
+{
+	static const uint8_t bytes[WIRE_HEADER_SIZE] = {
+		1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
+	};
+	struct ktstr_frame_header header;
+
+	wire_header_decode(bytes, &header);
+	cr_expect_eq(header.msg_type, 0x04030201);
+	cr_expect_eq(header.length, 0x08070605);
+	cr_expect_eq(header.crc32, 0x0c0b0a09);
+	cr_expect_eq(header.pad, 0x100f0e0d);
+}
+
+Test(frame, account_covers_every_header)
+{
+	struct wire_account account = { 0 };
+	uint8_t headers[2 * WIRE_HEADER_SIZE];
+
+	wire_header_encode(KTSTR_MSG_SYS_RDY, NULL, 0, headers);
+	wire_header_encode(KTSTR_MSG_STDOUT, "abc", 3, headers + WIRE_HEADER_SIZE);
+	wire_account_add(&account, headers, 0);
+	wire_account_add(&account, headers + WIRE_HEADER_SIZE, 3);
+	cr_expect_eq(account.frame_count, 2);
+	cr_expect_eq(account.byte_count, 35);
+	cr_expect_eq(account.headers_crc32, wire_crc32(0, headers, sizeof(headers)));
+}
+
+/* Layouts. A change here breaks agents and run files that exist. */
+
+#define SIZE(type, expected)                                                                       \
+	{                                                                                          \
+#type, sizeof(struct type), expected                                               \
+	}
+#define AT(type, field, expected)                                                                  \
+	{                                                                                          \
+#type "." #field, offsetof(struct type, field), expected                           \
+	}
+
+static const struct {
+	const char *what;
+	size_t is;
+	size_t expected;
+} layouts[] = {
+	SIZE(ktstr_frame_header, 16),
+	AT(ktstr_frame_header, msg_type, 0),
+	AT(ktstr_frame_header, length, 4),
+	AT(ktstr_frame_header, crc32, 8),
+	AT(ktstr_frame_header, pad, 12),
+	SIZE(ktstr_stimulus, 24),
+	AT(ktstr_stimulus, elapsed_ms, 0),
+	AT(ktstr_stimulus, step_index, 4),
+	AT(ktstr_stimulus, op_count, 6),
+	AT(ktstr_stimulus, op_kinds, 8),
+	AT(ktstr_stimulus, cgroup_count, 12),
+	AT(ktstr_stimulus, worker_count, 14),
+	AT(ktstr_stimulus, total_iterations, 16),
+	SIZE(ktstr_scenario_end, 16),
+	AT(ktstr_scenario_end, elapsed_ms, 0),
+	AT(ktstr_scenario_end, total_iterations, 8),
+	SIZE(ktstr_kern_addrs, 24),
+	AT(ktstr_kern_addrs, phys_base_plus_1, 0),
+	AT(ktstr_kern_addrs, page_offset_base, 8),
+	AT(ktstr_kern_addrs, kernel_text_plus_1, 16),
+	SIZE(ktstr_snapshot_request, 72),
+	AT(ktstr_snapshot_request, request_id, 0),
+	AT(ktstr_snapshot_request, kind, 4),
+	AT(ktstr_snapshot_request, tag, 8),
+	SIZE(ktstr_hello, 88),
+	AT(ktstr_hello, size, 0),
+	AT(ktstr_hello, abi_major, 4),
+	AT(ktstr_hello, abi_minor, 6),
+	AT(ktstr_hello, cpus, 8),
+	AT(ktstr_hello, plugin_count, 12),
+	AT(ktstr_hello, seed, 16),
+	AT(ktstr_hello, kernel, 24),
+	SIZE(ktstr_hello_plugin, 40),
+	AT(ktstr_hello_plugin, kind, 0),
+	AT(ktstr_hello_plugin, crc32, 4),
+	AT(ktstr_hello_plugin, name, 8),
+	SIZE(ktstr_cpuset, 128),
+	SIZE(ktstr_cgroup_info, 144),
+	AT(ktstr_cgroup_info, size, 0),
+	AT(ktstr_cgroup_info, id, 4),
+	AT(ktstr_cgroup_info, flags, 8),
+	AT(ktstr_cgroup_info, name_length, 12),
+	AT(ktstr_cgroup_info, cpus, 16),
+	SIZE(ktstr_worker_report, 280),
+	AT(ktstr_worker_report, size, 0),
+	AT(ktstr_worker_report, tid, 4),
+	AT(ktstr_worker_report, cgroup_id, 8),
+	AT(ktstr_worker_report, group, 12),
+	AT(ktstr_worker_report, index, 16),
+	AT(ktstr_worker_report, flags, 20),
+	AT(ktstr_worker_report, exit_kind, 24),
+	AT(ktstr_worker_report, exit_value, 28),
+	AT(ktstr_worker_report, work_units, 32),
+	AT(ktstr_worker_report, iterations, 40),
+	AT(ktstr_worker_report, wall_time_ns, 48),
+	AT(ktstr_worker_report, cpu_time_ns, 56),
+	AT(ktstr_worker_report, run_delay_ns, 64),
+	AT(ktstr_worker_report, run_count, 72),
+	AT(ktstr_worker_report, migrations, 80),
+	AT(ktstr_worker_report, max_gap_ns, 88),
+	AT(ktstr_worker_report, max_gap_at_ns, 96),
+	AT(ktstr_worker_report, max_gap_cpu, 104),
+	AT(ktstr_worker_report, wake_sample_count, 108),
+	AT(ktstr_worker_report, wake_sample_total, 112),
+	AT(ktstr_worker_report, cpus_used, 120),
+	AT(ktstr_worker_report, workload, 248),
+	SIZE(ktstr_step_info, 24),
+	AT(ktstr_step_info, size, 0),
+	AT(ktstr_step_info, index, 4),
+	AT(ktstr_step_info, count, 6),
+	AT(ktstr_step_info, hold_ns, 8),
+	AT(ktstr_step_info, name_length, 16),
+	AT(ktstr_step_info, reserved, 20),
+	SIZE(ktstr_test_result, 16),
+	AT(ktstr_test_result, size, 0),
+	AT(ktstr_test_result, outcome, 4),
+	AT(ktstr_test_result, code, 8),
+	AT(ktstr_test_result, text_length, 12),
+	SIZE(ktstr_error_info, 16),
+	AT(ktstr_error_info, size, 0),
+	AT(ktstr_error_info, stage, 4),
+	AT(ktstr_error_info, code, 8),
+	AT(ktstr_error_info, text_length, 12),
+	SIZE(ktstr_stream_end, 24),
+	AT(ktstr_stream_end, frame_count, 0),
+	AT(ktstr_stream_end, byte_count, 8),
+	AT(ktstr_stream_end, headers_crc32, 16),
+	AT(ktstr_stream_end, reserved, 20),
+};
+
+Test(payload, layouts_never_change)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(layouts); i++)
+		cr_expect_eq(layouts[i].is, layouts[i].expected, "%s is %zu, not %zu",
+			     layouts[i].what, layouts[i].is, layouts[i].expected);
+}
+
+/* Types. */
+
+/* Every type with its tag, and the number that the tag spells. */
+static const struct {
+	const char *name;
+	const char *tag;
+	uint32_t msg_type;
+} tags[] = {
+	{ "STIMULUS", "STIM", 0x5354494d },
+	{ "STEP_END", "STEN", 0x5354454e },
+	{ "SCENARIO_START", "SCST", 0x53435354 },
+	{ "SCENARIO_PAUSE", "SCPP", 0x53435050 },
+	{ "SCENARIO_RESUME", "SCRR", 0x53435252 },
+	{ "SCENARIO_END", "SCEN", 0x5343454e },
+	{ "EXIT", "EXIT", 0x45584954 },
+	{ "TEST_RESULT", "TEST", 0x54455354 },
+	{ "SCHED_EXIT", "SCDX", 0x53434458 },
+	{ "CRASH", "CRSH", 0x43525348 },
+	{ "PAYLOAD_METRICS", "PMET", 0x504d4554 },
+	{ "RAW_PAYLOAD_OUTPUT", "RAWO", 0x5241574f },
+	{ "PROFRAW", "PRAW", 0x50524157 },
+	{ "WPROF_TRACE", "WPRF", 0x57505246 },
+	{ "STDOUT", "SOUT", 0x534f5554 },
+	{ "STDERR", "SERR", 0x53455252 },
+	{ "SCHED_LOG", "SCLG", 0x53434c47 },
+	{ "LIFECYCLE", "LIFE", 0x4c494645 },
+	{ "EXEC_EXIT", "EXCX", 0x45584358 },
+	{ "DMESG", "DMSG", 0x444d5347 },
+	{ "PROBE_OUTPUT", "PROB", 0x50524f42 },
+	{ "HELLO", "HELO", 0x48454c4f },
+	{ "CGROUP", "CGRP", 0x43475250 },
+	{ "WORKER", "WRKR", 0x57524b52 },
+	{ "STEP", "STEP", 0x53544550 },
+	{ "ERROR", "EROR", 0x45524f52 },
+	{ "END", "ENDS", 0x454e4453 },
+	{ "KERN_ADDRS", "KADR", 0x4b414452 },
+	{ "SNAPSHOT_REQUEST", "SNRQ", 0x534e5251 },
+	{ "SNAPSHOT_REPLY", "SNRP", 0x534e5250 },
+	{ "KERNEL_OP_REQUEST", "KORQ", 0x4b4f5251 },
+	{ "KERNEL_OP_REPLY", "KORP", 0x4b4f5250 },
+	{ "SYS_RDY", "SRDY", 0x53524459 },
+};
+
+Test(types, every_type_has_one_row)
+{
+	size_t count;
+
+	(void)wire_types(&count);
+	cr_expect_eq(count, ARRAY_SIZE(tags));
+	for (size_t i = 0; i < ARRAY_SIZE(tags); i++) {
+		const struct wire_type *type = wire_type_find(tags[i].msg_type);
+		char text[5];
+
+		cr_assert_not_null(type, "%s", tags[i].name);
+		cr_expect_str_eq(type->name, tags[i].name);
+		wire_tag_text(type->msg_type, text);
+		cr_expect_str_eq(text, tags[i].tag);
+	}
+}
+
+Test(types, rows_are_sound)
+{
+	size_t count;
+	const struct wire_type *types = wire_types(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		cr_expect_eq(wire_type_find(types[i].msg_type), &types[i], "%s stands twice",
+			     types[i].name);
+		cr_expect_leq(types[i].min_length, types[i].max_length);
+		cr_expect_leq(types[i].max_length, KTSTR_FRAME_PAYLOAD_MAX);
+	}
+}
+
+Test(types, unknown_is_null)
+{
+	cr_expect_null(wire_type_find(0));
+	cr_expect_null(wire_type_find(KTSTR_TAG('N', 'O', 'P', 'E')));
+}
+
+Test(types, internal_ones_are_those_of_the_coordinator)
+{
+	static const uint32_t internal[] = {
+		KTSTR_MSG_KERN_ADDRS,	     KTSTR_MSG_SNAPSHOT_REQUEST, KTSTR_MSG_SNAPSHOT_REPLY,
+		KTSTR_MSG_KERNEL_OP_REQUEST, KTSTR_MSG_KERNEL_OP_REPLY,	 KTSTR_MSG_SYS_RDY,
+	};
+	size_t count, found = 0;
+	const struct wire_type *types = wire_types(&count);
+
+	for (size_t i = 0; i < count; i++)
+		found += types[i].is_internal;
+	cr_expect_eq(found, ARRAY_SIZE(internal));
+	for (size_t i = 0; i < ARRAY_SIZE(internal); i++)
+		cr_expect(wire_type_find(internal[i])->is_internal);
+}
+
+Test(types, only_replies_go_to_the_guest)
+{
+	size_t count;
+	const struct wire_type *types = wire_types(&count);
+
+	for (size_t i = 0; i < count; i++)
+		cr_expect_eq(types[i].direction == WIRE_TO_GUEST,
+			     types[i].msg_type == KTSTR_MSG_SNAPSHOT_REPLY ||
+				     types[i].msg_type == KTSTR_MSG_KERNEL_OP_REPLY,
+			     "%s", types[i].name);
+}
+
+static const struct {
+	uint32_t msg_type;
+	uint32_t min, max;
+} bounds[] = {
+	{ KTSTR_MSG_STIMULUS, 24, KTSTR_FRAME_PAYLOAD_MAX },
+	{ KTSTR_MSG_SCENARIO_START, 0, 0 },
+	{ KTSTR_MSG_SCENARIO_END, 8, KTSTR_FRAME_PAYLOAD_MAX },
+	{ KTSTR_MSG_EXIT, 4, 4 },
+	{ KTSTR_MSG_SCHED_EXIT, 4, KTSTR_FRAME_PAYLOAD_MAX },
+	{ KTSTR_MSG_SCHED_LOG, 0, 65536 },
+	{ KTSTR_MSG_LIFECYCLE, 1, KTSTR_FRAME_PAYLOAD_MAX },
+	{ KTSTR_MSG_END, 24, 24 },
+	{ KTSTR_MSG_KERN_ADDRS, 24, 24 },
+	{ KTSTR_MSG_SNAPSHOT_REQUEST, 72, 72 },
+	{ KTSTR_MSG_SNAPSHOT_REPLY, 520, 520 },
+	{ KTSTR_MSG_KERNEL_OP_REPLY, 0, 1024 * 1024 },
+	{ KTSTR_MSG_SYS_RDY, 0, 0 },
+};
+
+Test(types, bounds_are_those_of_the_protocol)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(bounds); i++) {
+		const struct wire_type *type = wire_type_find(bounds[i].msg_type);
+
+		cr_expect_eq(type->min_length, bounds[i].min, "%s", type->name);
+		cr_expect_eq(type->max_length, bounds[i].max, "%s", type->name);
+	}
+}
+
+Test(types, unprintable_tags_become_question_marks)
+{
+	char text[5];
+
+	wire_tag_text(0x41001b7f, text);
+	cr_expect_str_eq(text, "A???");
+	wire_tag_text(0xffffffff, text);
+	cr_expect_str_eq(text, "????");
+}
+
+/* Decoders. */
+
+Test(payload, stimulus_wants_24_bytes_or_more)
+{
+	static const uint8_t bytes[32] = {
+		1,  2,	3,  4,	5,  6,	7,  8,	9,  10, 11, 12,
+		13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24,
+	};
+	struct ktstr_stimulus stimulus = { .elapsed_ms = 99 };
+
+	cr_expect_eq(wire_decode_stimulus(bytes, 23, &stimulus), -EBADMSG);
+	cr_expect_eq(stimulus.elapsed_ms, 99);
+	cr_expect_eq(wire_decode_stimulus(bytes, 24, &stimulus), 0);
+	cr_expect_eq(stimulus.elapsed_ms, 0x04030201);
+	cr_expect_eq(stimulus.step_index, 0x0605);
+	cr_expect_eq(stimulus.worker_count, 0x100f);
+	cr_expect_eq(stimulus.total_iterations, 0x1817161514131211);
+	cr_expect_eq(wire_decode_stimulus(bytes, 32, &stimulus), 0);
+}
+
+Test(payload, kern_addrs_wants_24_bytes)
+{
+	static const uint8_t bytes[25] = { [0] = 1, [8] = 2, [16] = 3 };
+	struct ktstr_kern_addrs addrs = { .phys_base_plus_1 = 99 };
+
+	cr_expect_eq(wire_decode_kern_addrs(bytes, 23, &addrs), -EBADMSG);
+	cr_expect_eq(wire_decode_kern_addrs(bytes, 25, &addrs), -EBADMSG);
+	cr_expect_eq(addrs.phys_base_plus_1, 99);
+	cr_expect_eq(wire_decode_kern_addrs(bytes, 24, &addrs), 0);
+	cr_expect_eq(addrs.phys_base_plus_1, 1);
+	cr_expect_eq(addrs.page_offset_base, 2);
+	cr_expect_eq(addrs.kernel_text_plus_1, 3);
+}
+
+static const struct {
+	uint32_t request_id;
+	uint32_t kind;
+	size_t length;
+	int rc;
+} requests[] = {
+	{ 1, KTSTR_SNAPSHOT_CAPTURE, 72, 0 },
+	{ UINT32_MAX, KTSTR_SNAPSHOT_WATCH, 72, 0 },
+	{ 1, 77, 72, 0 },
+	{ 0, KTSTR_SNAPSHOT_CAPTURE, 72, -EBADMSG },
+	{ 1, KTSTR_SNAPSHOT_NONE, 72, -EBADMSG },
+	{ 1, KTSTR_SNAPSHOT_CAPTURE, 71, -EBADMSG },
+	{ 1, KTSTR_SNAPSHOT_CAPTURE, 73, -EBADMSG },
+	{ 1, KTSTR_SNAPSHOT_CAPTURE, 0, -EBADMSG },
+};
+
+Test(payload, snapshot_request_is_gated)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
+		struct ktstr_snapshot_request sent = { .request_id = requests[i].request_id,
+						       .kind = requests[i].kind,
+						       .tag = "before" };
+		struct ktstr_snapshot_request got = { .tag = "untouched" };
+		uint8_t bytes[80] = { 0 };
+
+		memcpy(bytes, &sent, sizeof(sent));
+		cr_expect_eq(wire_decode_snapshot_request(bytes, requests[i].length, &got),
+			     requests[i].rc, "row %zu", i);
+		cr_expect_str_eq(got.tag, requests[i].rc ? "untouched" : "before");
+	}
+}
+
+Test(payload, i32_wants_4_bytes_or_more)
+{
+	static const uint8_t bytes[12] = { 0xfe, 0xff, 0xff, 0xff, 'x' };
+	int32_t code = 99;
+
+	cr_expect_eq(wire_decode_i32(bytes, 3, &code), -EBADMSG);
+	cr_expect_eq(code, 99);
+	cr_expect_eq(wire_decode_i32(bytes, 12, &code), 0);
+	cr_expect_eq(code, -2);
+}
+
+Test(payload, stream_end_wants_24_bytes)
+{
+	static const struct ktstr_stream_end sent = { 3, 77, 0xcafe, 0 };
+	struct ktstr_stream_end end = { .frame_count = 99 };
+
+	cr_expect_eq(wire_decode_stream_end(&sent, 23, &end), -EBADMSG);
+	cr_expect_eq(end.frame_count, 99);
+	cr_expect_eq(wire_decode_stream_end(&sent, 24, &end), 0);
+	cr_expect_eq(end.frame_count, 3);
+	cr_expect_eq(end.byte_count, 77);
+	cr_expect_eq(end.headers_crc32, 0xcafe);
+	cr_expect_eq(wire_decode_stream_end(&sent, 25, &end), -EBADMSG);
+}
+
+static const struct {
+	size_t length;
+	int rc;
+	uint64_t iterations;
+} ends[] = {
+	{ 0, -EBADMSG, 99 },  { 7, -EBADMSG, 99 }, { 8, 0, 0 },	 { 9, -EBADMSG, 99 },
+	{ 15, -EBADMSG, 99 }, { 16, 0, 7 },	   { 24, 0, 7 },
+};
+
+Test(payload, scenario_end_is_8_or_at_least_16_bytes)
+{
+	static const uint64_t sent[3] = { 5, 7, 9 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		struct ktstr_scenario_end end = { 99, 99 };
+
+		cr_expect_eq(wire_decode_scenario_end(sent, ends[i].length, &end), ends[i].rc);
+		cr_expect_eq(end.elapsed_ms, ends[i].rc ? 99u : 5u);
+		cr_expect_eq(end.total_iterations, ends[i].iterations);
+	}
+}
+
+/* Payloads with a text: all four share their rules, so one stands for the table. */
+struct with_text {
+	struct ktstr_error_info info;
+	char text[16];
+};
+
+static struct with_text error_sample(void)
+{
+	struct with_text sent = { .info = { .size = sizeof(struct ktstr_error_info),
+					    .stage = KTSTR_STAGE_SCENARIO,
+					    .code = -5,
+					    .text_length = 6 },
+				  .text = "broken" };
+
+	return sent;
+}
+
+Test(payload, error_brings_its_text)
+{
+	struct with_text sent = error_sample();
+	struct ktstr_error_info info;
+	char text[32];
+
+	cr_expect_eq(wire_decode_error(&sent, 22, &info, text, sizeof(text)), 0);
+	cr_expect_eq(info.stage, KTSTR_STAGE_SCENARIO);
+	cr_expect_eq(info.code, -5);
+	cr_expect_str_eq(text, "broken");
+}
+
+Test(payload, text_is_cut_to_what_the_caller_has)
+{
+	struct with_text sent = error_sample();
+	struct ktstr_error_info info;
+	char text[4];
+
+	cr_expect_eq(wire_decode_error(&sent, 22, &info, text, sizeof(text)), 0);
+	cr_expect_str_eq(text, "bro");
+}
+
+Test(payload, text_cannot_drive_a_terminal)
+{
+	struct with_text sent = error_sample();
+	struct ktstr_error_info info;
+	char text[32];
+
+	memcpy(sent.text, "a\033[2Jb", 6);
+	cr_expect_eq(wire_decode_error(&sent, 22, &info, text, sizeof(text)), 0);
+	cr_expect_str_eq(text, "a?[2Jb");
+}
+
+Test(payload, a_newer_struct_is_read_by_its_size)
+{
+	struct {
+		struct ktstr_error_info info;
+		uint64_t newer;
+		char text[8];
+	} sent = { .info = { .size = 24, .stage = 1, .text_length = 3 }, .text = "abc" };
+	struct ktstr_error_info info;
+	char text[32];
+
+	cr_expect_eq(wire_decode_error(&sent, 27, &info, text, sizeof(text)), 0);
+	cr_expect_str_eq(text, "abc");
+}
+
+static const struct {
+	const char *why;
+	uint32_t size;
+	uint32_t text_length;
+	size_t length;
+} malformed[] = {
+	{ "nothing at all", 16, 6, 0 },
+	{ "no whole size", 16, 6, 3 },
+	{ "struct cut off", 16, 6, 15 },
+	{ "text cut off", 16, 6, 21 },
+	{ "size too small", 12, 6, 22 },
+	{ "size beyond the payload", 23, 0, 22 },
+	{ "size wraps", UINT32_MAX, 6, 22 },
+	{ "text length wraps", 16, UINT32_MAX, 22 },
+	{ "larger than any frame", 16, 6, (size_t)KTSTR_FRAME_PAYLOAD_MAX + 1 },
+};
+
+Test(payload, lengths_are_not_believed)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(malformed); i++) {
+		struct with_text sent = error_sample();
+		struct ktstr_error_info info = { .code = 99 };
+		char text[32] = "untouched";
+
+		sent.info.size = malformed[i].size;
+		sent.info.text_length = malformed[i].text_length;
+		cr_expect_eq(
+			wire_decode_error(&sent, malformed[i].length, &info, text, sizeof(text)),
+			-EBADMSG, "%s", malformed[i].why);
+		cr_expect_eq(info.code, 99);
+		cr_expect_str_eq(text, "untouched");
+	}
+}
+
+Test(payload, test_result_brings_its_text)
+{
+	struct {
+		struct ktstr_test_result info;
+		char text[8];
+	} sent = { { 16, 4, -1, 4 }, "late" };
+	struct ktstr_test_result result;
+	char text[8];
+
+	cr_expect_eq(wire_decode_test_result(&sent, 20, &result, text, sizeof(text)), 0);
+	cr_expect_eq(result.outcome, 4);
+	cr_expect_str_eq(text, "late");
+	cr_expect_eq(wire_decode_test_result(&sent, 19, &result, text, sizeof(text)), -EBADMSG);
+}
+
+Test(payload, step_brings_its_name)
+{
+	struct {
+		struct ktstr_step_info info;
+		char name[8];
+	} sent = { { .size = 24, .index = 2, .count = 3, .hold_ns = 5, .name_length = 4 }, "grow" };
+	struct ktstr_step_info step;
+	char name[8];
+
+	cr_expect_eq(wire_decode_step(&sent, 28, &step, name, sizeof(name)), 0);
+	cr_expect_eq(step.index, 2);
+	cr_expect_eq(step.hold_ns, 5);
+	cr_expect_str_eq(name, "grow");
+	cr_expect_eq(wire_decode_step(&sent, 27, &step, name, sizeof(name)), -EBADMSG);
+}
+
+Test(payload, cgroup_brings_its_name)
+{
+	struct {
+		struct ktstr_cgroup_info info;
+		char name[8];
+	} sent = { { .size = 144, .id = 1, .name_length = 4 }, "hog0" };
+	struct ktstr_cgroup_info cgroup;
+	char name[8];
+
+	ktstr_cpuset_add(&sent.info.cpus, 1023);
+	cr_expect_eq(wire_decode_cgroup(&sent, 148, &cgroup, name, sizeof(name)), 0);
+	cr_expect_eq(cgroup.id, 1);
+	cr_expect(ktstr_cpuset_has(&cgroup.cpus, 1023));
+	cr_expect_str_eq(name, "hog0");
+	cr_expect_eq(wire_decode_cgroup(&sent, 147, &cgroup, name, sizeof(name)), -EBADMSG);
+}
+
+Test(payload, phases_have_names)
+{
+	cr_expect_str_eq(wire_phase_name(KTSTR_PHASE_INIT_STARTED), "InitStarted");
+	cr_expect_str_eq(wire_phase_name(KTSTR_PHASE_PAYLOAD_STARTING), "PayloadStarting");
+	cr_expect_str_eq(wire_phase_name(KTSTR_PHASE_SCHEDULER_DIED), "SchedulerDied");
+	cr_expect_str_eq(wire_phase_name(KTSTR_PHASE_SCHEDULER_NOT_ATTACHED),
+			 "SchedulerNotAttached");
+	cr_expect_str_eq(wire_phase_name(KTSTR_PHASE_WORKLOAD_DISPATCHED), "WorkloadDispatched");
+	cr_expect_str_eq(wire_phase_name(KTSTR_PHASE_SCHEDULER_ATTACHED), "SchedulerAttached");
+	cr_expect_str_eq(wire_phase_name(0), "unknown");
+	cr_expect_str_eq(wire_phase_name(7), "unknown");
+	cr_expect_str_eq(wire_phase_name(255), "unknown");
+}

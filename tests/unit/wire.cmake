@@ -1,0 +1,1 @@
+ktstr_unit_test(wire ktstr_wire)
