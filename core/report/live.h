@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What is shown while a run lasts: on a terminal one live line a phase, elsewhere plain lines.
- * Writes to stderr.
+ *
+ * The live line is rewritten in place by one write that ends with "erase to the end of line", so it
+ * does not flicker; it is never longer than the terminal; the cursor is never hidden, so nothing
+ * has to be put right when the process dies.
  */
 #ifndef REPORT_LIVE_H
 #define REPORT_LIVE_H
@@ -12,8 +15,17 @@
 
 struct live;
 
-/* @is_terminal: rewrite the current line. @is_quiet: only warnings. */
-struct live *live_new(FILE *out, bool is_terminal, bool has_colour, bool is_quiet);
+struct live_style {
+	bool is_terminal; /* rewrite the current line */
+	bool has_colour;
+	bool is_quiet;		  /* only warnings */
+	uint32_t width;		  /* columns of the terminal; 0: 80 */
+	uint64_t (*now_ns)(void); /* for how long a phase took; NULL: not shown */
+};
+
+/* Writes to @out (borrowed), normally stderr. NULL when out of memory; all calls below accept it.
+ */
+struct live *live_new(FILE *out, const struct live_style *style);
 
 /* A new phase ("kernel", "VM", "scheduler", "scenario") with its detail. Ends the one before it as
  * done. */

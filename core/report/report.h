@@ -10,30 +10,68 @@
 #include "judge/verdict.h"
 #include "ktstr/error.h"
 
-struct timing {
-	const char *name; /* "image", "QEMU start", "kernel to init", ... */
-	uint64_t ns;
-};
+#define REPORT_SCHEMA_VERSION 1
 
-/* What a report shows beside the verdict. All borrowed. */
+/* What a report shows beside the verdict and what stands in the run file. All borrowed. */
 struct report_spec {
-	const char *run_path;	  /* the run file */
-	const char *console_path; /* may be NULL */
-	const char *again;	  /* the command that runs it again; may be NULL */
-	const struct timing *timings;
-	size_t timing_count;
+	const char *run_path;	  /* the run file, which is read once */
+	const char *console_path; /* copy of COM1; may be NULL */
+	const char *again;	  /* the command that runs it again; NULL: as the run file says */
 	bool has_colour;
-	bool is_verbose;
-	uint64_t took_ns; /* command to verdict; 0: not known */
+	bool is_verbose;     /* all workers, the rule that decided, the command line of QEMU */
+	bool has_timings;    /* text: print the table of timings too */
+	uint64_t judging_ns; /* 0: not known, as below */
+	uint64_t took_ns;    /* command to verdict */
 };
 
-/* For a person: the verdict, each checker with its figure, tables per cgroup and worker, paths; a
- * failure with its evidence first. */
+/*
+ * For a person: the verdict, each checker with its figure, tables per cgroup and worker, paths; a
+ * failure with its evidence first. The first line starts with the outcome's name, and so does the
+ * last. -EIO when @out could not be written.
+ */
 int report_text(FILE *out, const struct verdict *verdict, const struct report_spec *spec,
 		struct ktstr_error *err);
 
-/* One JSON document, schema version 1, described in docs/ktstr.1. */
+/*
+ * One JSON document on its own lines, with these members. What is not known is null, "" or left out
+ * as said; times are numbers of seconds in members that end in _s, else the unit ends the name.
+ *
+ *   schema_version  1; grows only by new members
+ *   kind            "verdict"
+ *   ktstr_version   of the ktstr that recorded the run
+ *   verdict         "PASS", "SKIP", "UNDECIDED", "FAIL" or "ERROR"
+ *   exit_code       of the process that prints this
+ *   reason          one sentence: why it is not a PASS; "" on PASS
+ *   rule            name of the rule that decided
+ *   scenario        {name, plugin, file, seed, duration_s}
+ *   scheduler       {plugin, params, exit}: params null when none were given; exit null, or how it
+ *                   died
+ *   checkers        [{name, path, outcome, reason, frames_seen, took_s, findings: [{outcome,
+ * subject, metric, unit, measured, limit, text}]}]: outcome "NONE" when it never decided evidence
+ * {is_whole, end_reason, frames_received, frames_recorded, frames_torn, frames_dropped,
+ * frames_oversize, bytes_received, has_end, end_matches, is_torn, is_sealed, agent_error,
+ * scenario_outcome, scenario_text, hello_mismatch} cgroups         [{id, name, cpus, workers,
+ * incomplete, cpu_percent, off_cpu_percent, max_gap_ms, migrations, iterations}]: sums over
+ * workers, percents of their wall time workers         [{tid, cgroup_id, group, index, workload,
+ * is_complete, exit_kind, exit_value, cpu_percent, off_cpu_percent, max_gap_ms, migrations,
+ * iterations}], worst first workers_total   how many reported; more than `workers` has when it was
+ * cut timings         {prepare_s, image_s, qemu_start_s, kernel_to_init_s, agent_to_scenario_s,
+ *                   scenario_s, teardown_s, judging_s, total_s, overhead_s}: parts that did not
+ *                   happen are left out
+ *   paths           {run, console_log}
+ *   environment     {kernel: {path, release, origin}, vm: {accel, numa_nodes, llcs, cores, threads,
+ *                   memory_bytes, argv}, host: {cpus, uname}, plugins: [{kind, name, version, path,
+ *                   crc32, build_id}]}; null when the run file does not say
+ *   console_tail    [text]: the last lines of the console when the verdict is not PASS
+ *   command         runs it again
+ */
 int report_json(FILE *out, const struct verdict *verdict, const struct report_spec *spec,
 		struct ktstr_error *err);
+
+/*
+ * The document of a run that has no verdict because it could not be started or judged:
+ * {schema_version, kind: "error", exit_code, error}.
+ */
+int report_error_json(FILE *out, int exit_code, const char *text, struct ktstr_error *err);
 
 #endif

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "report/report.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "report/facts.h"
+
+/* Text from outside: safe, and UTF-8 as JSON wants it. NULL becomes null. */
+static json_t *text_json(const char *text)
+{
+	size_t length = text ? strlen(text) : 0;
+	_cleanup_free_ char *safe = NULL;
+
+	if (!text)
+		return json_null();
+	safe = malloc(length + 1);
+	return safe ? json_string(str_copy_safe(safe, length + 1, text, length)) : NULL;
+}
+
+static json_t *text_or_empty_json(const char *text)
+{
+	return text_json(text ? text : "");
+}
+
+/* JSON has no NaN and no infinity. */
+static json_t *real_json(double value)
+{
+	return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *count_json(uint64_t value)
+{
+	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+static json_t *seconds_json(uint64_t ns)
+{
+	return json_real((double)ns / (double)NS_PER_S);
+}
+
+static const char *outcome_word(uint32_t outcome)
+{
+	return outcome == KTSTR_OUTCOME_NONE ? "NONE" : outcome_name(outcome);
+}
+
+/* Put @value (taken) at the end of @list. */
+static void append(json_t *list, json_t *value)
+{
+	/* A missing value leaves a shorter list; the caller sees it when the dump fails to be
+	 * built, which is where memory ends too. */
+	(void)json_array_append_new(list, value);
+}
+
+static json_t *findings_json(const struct decision *d)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < d->finding_count; i++) {
+		const struct finding *f = &d->findings[i];
+
+		append(list,
+		       json_pack("{ss so so so so so so}", "outcome", outcome_word(f->outcome),
+				 "subject", text_or_empty_json(f->subject), "metric",
+				 text_or_empty_json(f->metric), "unit", text_or_empty_json(f->unit),
+				 "measured", real_json(f->measured), "limit", real_json(f->limit),
+				 "text", text_json(f->text)));
+	}
+	return list;
+}
+
+static json_t *checkers_json(const struct verdict *verdict)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < verdict->decision_count; i++) {
+		const struct decision *d = &verdict->decisions[i];
+
+		append(list,
+		       json_pack("{so so ss so so so so}", "name", text_or_empty_json(d->name),
+				 "path", text_or_empty_json(d->path), "outcome",
+				 outcome_word(d->outcome), "reason", text_json(d->reason),
+				 "frames_seen", count_json(d->wanted), "took_s",
+				 seconds_json(d->took_ns), "findings", findings_json(d)));
+	}
+	return list;
+}
+
+/* Did everything that was sent arrive, and nothing else? */
+static bool is_whole(const struct evidence *e)
+{
+	const struct runfile_summary *s = &e->summary;
+
+	return e->has_summary && e->is_sealed && !e->is_torn && s->has_end && s->end_matches &&
+	       s->frames_torn == 0 && s->frames_dropped == 0 && s->frames_oversize == 0;
+}
+
+static json_t *evidence_json(const struct evidence *e)
+{
+	const struct runfile_summary *s = &e->summary;
+	json_t *json = json_object();
+	const struct {
+		const char *key;
+		json_t *value;
+	} members[] = {
+		{ "is_whole", json_boolean(is_whole(e)) },
+		{ "end_reason", text_json(e->end_reason) },
+		{ "frames_received", count_json(s->frames_received) },
+		{ "frames_recorded", count_json(s->frames_bucketed) },
+		{ "frames_torn", count_json(s->frames_torn) },
+		{ "frames_dropped", count_json(s->frames_dropped) },
+		{ "frames_oversize", count_json(s->frames_oversize) },
+		{ "bytes_received", count_json(s->bytes_received) },
+		{ "has_end", json_boolean(s->has_end) },
+		{ "end_matches", json_boolean(s->end_matches) },
+		{ "is_torn", json_boolean(e->is_torn) },
+		{ "is_sealed", json_boolean(e->is_sealed) },
+		{ "agent_error", text_json(e->has_error ? e->error_text : NULL) },
+		{ "scenario_outcome",
+		  e->has_result ? json_string(outcome_word(e->result_outcome)) : json_null() },
+		{ "scenario_text", text_json(e->has_result ? e->result_text : NULL) },
+		{ "hello_mismatch", text_json(e->hello_mismatch) },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+		(void)json_object_set_new(json, members[i].key, members[i].value);
+	return json;
+}
+
+/* The columns that cgroups and workers share. */
+static void set_figures(json_t *json, uint64_t cpu_ns, uint64_t wall_ns, uint64_t max_gap_ns,
+			uint64_t migrations, uint64_t iterations)
+{
+	double cpu = facts_cpu_percent(cpu_ns, wall_ns);
+
+	(void)json_object_set_new(json, "cpu_percent", real_json(cpu));
+	(void)json_object_set_new(json, "off_cpu_percent", real_json(wall_ns ? 100.0 - cpu : 0.0));
+	(void)json_object_set_new(json, "max_gap_ms",
+				  real_json((double)max_gap_ns / (double)NS_PER_MS));
+	(void)json_object_set_new(json, "migrations", count_json(migrations));
+	(void)json_object_set_new(json, "iterations", count_json(iterations));
+}
+
+static json_t *cgroups_json(const struct facts *facts)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < facts->cgroup_count; i++) {
+		const struct facts_cgroup *c = &facts->cgroups[i];
+		json_t *json =
+			json_pack("{so so so so so}", "id", count_json(c->id), "name",
+				  text_json(c->name), "cpus", count_json(c->cpus), "workers",
+				  count_json(c->workers), "incomplete", count_json(c->incomplete));
+
+		set_figures(json, c->cpu_ns, c->wall_ns, c->max_gap_ns, c->migrations,
+			    c->iterations);
+		append(list, json);
+	}
+	return list;
+}
+
+static const char *exit_kind_name(uint32_t kind)
+{
+	static const char *const names[] = {
+		[KTSTR_WORKER_EXIT_NONE] = "none",
+		[KTSTR_WORKER_EXIT_CODE] = "code",
+		[KTSTR_WORKER_EXIT_SIGNAL] = "signal",
+		[KTSTR_WORKER_EXIT_TIMEOUT] = "timeout",
+	};
+
+	return kind < ARRAY_SIZE(names) ? names[kind] : "unknown";
+}
+
+static json_t *workers_json(const struct facts *facts)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < facts->worker_count; i++) {
+		const struct facts_worker *w = &facts->workers[i];
+		json_t *json = json_pack("{so so so so so sb ss si}", "tid", count_json(w->tid),
+					 "cgroup_id", count_json(w->cgroup_id), "group",
+					 count_json(w->group), "index", count_json(w->index),
+					 "workload", text_json(w->workload), "is_complete",
+					 w->is_complete, "exit_kind", exit_kind_name(w->exit_kind),
+					 "exit_value", w->exit_value);
+
+		set_figures(json, w->cpu_ns, w->wall_ns, w->max_gap_ns, w->migrations,
+			    w->iterations);
+		append(list, json);
+	}
+	return list;
+}
+
+static json_t *timings_json(const struct facts *facts, const struct report_spec *spec)
+{
+	struct timing timings[FACTS_TIMINGS_MAX];
+	size_t count = facts_timings(facts, spec->judging_ns, spec->took_ns, timings);
+	json_t *json = json_object();
+
+	for (size_t i = 0; i < count; i++) {
+		char key[40];
+
+		(void)snprintf(key, sizeof(key), "%s_s", timings[i].key);
+		(void)json_object_set_new(json, key, seconds_json(timings[i].ns));
+	}
+	return json;
+}
+
+static json_t *console_json(const struct facts *facts, uint32_t outcome)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; outcome != KTSTR_OUTCOME_PASS && i < facts->console_count; i++)
+		append(list, text_json(facts->console[i]));
+	return list;
+}
+
+/* The part of the META record that says where it ran. */
+static json_t *environment_json(const json_t *meta)
+{
+	static const char *const keys[] = { "kernel", "vm", "host", "plugins" };
+	json_t *json;
+
+	if (!meta)
+		return json_null();
+	json = json_object();
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		(void)json_object_set(json, keys[i], json_object_get(meta, keys[i]));
+	return json;
+}
+
+static json_t *scenario_json(const json_t *meta, const struct facts *facts)
+{
+	json_t *json = meta ? json_copy(json_object_get(meta, "scenario")) : json_object();
+
+	(void)json_object_set_new(json, "duration_s",
+				  facts->scenario_ns ? seconds_json(facts->scenario_ns)
+						     : json_null());
+	return json;
+}
+
+static json_t *scheduler_json(const json_t *meta, const struct evidence *e)
+{
+	json_t *json = meta ? json_copy(json_object_get(meta, "scheduler")) : json_object();
+
+	(void)json_object_set_new(json, "exit", text_json(e->sched_exit_text));
+	return json;
+}
+
+static json_t *document(const struct verdict *v, const struct report_spec *spec,
+			const struct facts *facts)
+{
+	json_t *meta = facts->meta ? meta_to_json(facts->meta) : NULL;
+	const char *again = spec->again ? spec->again : facts->meta ? facts->meta->command : "";
+	json_t *json = json_object();
+	const struct {
+		const char *key;
+		json_t *value;
+	} members[] = {
+		{ "schema_version", json_integer(REPORT_SCHEMA_VERSION) },
+		{ "kind", json_string("verdict") },
+		{ "ktstr_version",
+		  text_or_empty_json(facts->meta ? facts->meta->ktstr_version : NULL) },
+		{ "verdict", json_string(outcome_word(v->outcome)) },
+		{ "exit_code", json_integer(verdict_exit_code(v->outcome)) },
+		{ "reason", text_json(v->reason) },
+		{ "rule", text_or_empty_json(v->rule) },
+		{ "scenario", scenario_json(meta, facts) },
+		{ "scheduler", scheduler_json(meta, &v->evidence) },
+		{ "checkers", checkers_json(v) },
+		{ "evidence", evidence_json(&v->evidence) },
+		{ "cgroups", cgroups_json(facts) },
+		{ "workers", workers_json(facts) },
+		{ "workers_total", count_json(facts->worker_total) },
+		{ "timings", timings_json(facts, spec) },
+		{ "paths", json_pack("{so so}", "run", text_json(spec->run_path), "console_log",
+				     text_json(spec->console_path)) },
+		{ "environment", environment_json(meta) },
+		{ "console_tail", console_json(facts, v->outcome) },
+		{ "command", text_or_empty_json(again) },
+	};
+	bool is_complete = json != NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+		if (json_object_set_new(json, members[i].key, members[i].value) < 0)
+			is_complete = false;
+	json_decref(meta);
+	if (!is_complete) {
+		json_decref(json);
+		return NULL;
+	}
+	return json;
+}
+
+static int dump(FILE *out, const json_t *json, struct ktstr_error *err)
+{
+	if (!json)
+		return ktstr_fail(err, -ENOMEM, "cannot write the report: out of memory");
+	if (json_dumpf(json, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) < 0 ||
+	    fputc('\n', out) == EOF || fflush(out) != 0)
+		return ktstr_fail(err, -EIO, "cannot write the report: %s", strerror(errno));
+	return 0;
+}
+
+int report_json(FILE *out, const struct verdict *verdict, const struct report_spec *spec,
+		struct ktstr_error *err)
+{
+	struct facts *facts = NULL;
+	int rc = facts_read(spec->run_path, &facts, err);
+	json_t *json;
+
+	if (rc < 0)
+		return rc;
+	json = document(verdict, spec, facts);
+	rc = dump(out, json, err);
+	json_decref(json);
+	facts_free(facts);
+	return rc;
+}
+
+int report_error_json(FILE *out, int exit_code, const char *text, struct ktstr_error *err)
+{
+	json_t *json = json_pack("{si ss si so}", "schema_version", REPORT_SCHEMA_VERSION, "kind",
+				 "error", "exit_code", exit_code, "error", text_json(text));
+	int rc = dump(out, json, err);
+
+	json_decref(json);
+	return rc;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The META record: what a run was, as plain data and as the JSON that stands first in a run file.
+ *
+ * The document has these members; one that is missing reads as empty or zero:
+ *   schema_version   1
+ *   ktstr_version    text
+ *   scenario         {name, plugin, file, seed}
+ *   scheduler        {plugin, params}
+ *   plugins          [{kind, name, version, path, crc32, build_id}]; kind is "scheduler",
+ * "scenario", "workload" or "checker"; crc32 is a number checkers         [{name, path, kind,
+ * params}]; params a tree of text, null when none were given kernel           {path, release,
+ * origin} vm               {accel, numa_nodes, llcs, cores, threads, memory_bytes, argv} host
+ * {cpus, uname} command          the command line that runs it again console_log      path of the
+ * copy of COM1
+ */
+#ifndef REPORT_META_H
+#define REPORT_META_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/str.h"
+#include "ktstr/error.h"
+#include "ktstr/topology.h"
+#include "param/node.h"
+
+#define META_SCHEMA_VERSION 1
+/* Entries of an array that are read; more are refused. */
+#define META_ARRAY_MAX 1024
+
+struct meta_plugin {
+	char *kind;
+	char *name;
+	char *version;
+	char *path;
+	uint32_t crc32;
+	char *build_id;
+};
+
+struct meta_checker {
+	char *name;
+	char *path;
+	char *kind;	     /* "checker", or "scenario" for the scenario's own judgement */
+	struct node *params; /* NULL: none given */
+};
+
+struct meta {
+	char *ktstr_version;
+	char *scenario_name; /* of the scenario file */
+	char *scenario;	     /* of the plugin */
+	char *scenario_file;
+	uint64_t seed;
+	char *scheduler;
+	struct node *scheduler_params;
+	struct meta_plugin *plugins;
+	size_t plugin_count;
+	struct meta_checker *checkers;
+	size_t checker_count;
+	char *kernel_path;
+	char *kernel_release;
+	char *kernel_origin;
+	char *accel;
+	struct ktstr_topology topology;
+	uint64_t memory_bytes;
+	char **argv; /* of QEMU; NULL where argv_count is 0 */
+	size_t argv_count;
+	uint32_t host_cpus;
+	char *host_uname;
+	char *command;
+	char *console_log;
+};
+
+/* The document. NULL when out of memory. */
+json_t *meta_to_json(const struct meta *meta);
+
+/* A seed: a number, or a text of digits where it is too large for a signed 64-bit one. */
+json_t *meta_seed_to_json(uint64_t seed);
+
+/*
+ * Read the payload of a META record. Trusts nothing: -EBADMSG with the reason for anything that is
+ * no JSON object, another schema version, or a member of another type than said above. All texts of
+ * *ret are set, "" where the document has none.
+ */
+int meta_parse(const void *bytes, size_t length, struct meta **ret, struct ktstr_error *err);
+
+void meta_done(struct meta *meta);
+void meta_free(struct meta *meta);
+
+/* A tree of text as JSON (text, array, object) and back. NULL when out of memory or, for the
+ * second, when @json is no such tree or too deep. Places in the source are lost. */
+json_t *node_to_json(const struct node *node);
+struct node *node_from_json(const json_t *json);
+
+#endif

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "report/report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "report/facts.h"
+#include "report/table.h"
+
+/* Rows of workers, and sentences of one checker, that are shown without --verbose. */
+#define WORKERS_SHOWN 16
+#define SENTENCES_SHOWN 8
+
+struct text {
+	struct str out;
+	const struct verdict *verdict;
+	const struct report_spec *spec;
+	const struct facts *facts;
+	int rc; /* the first failure; appending is all that can fail */
+};
+
+static void keep(struct text *t, int rc)
+{
+	if (t->rc == 0)
+		t->rc = rc;
+}
+
+#define ADD(t, ...) keep((t), str_addf(&(t)->out, __VA_ARGS__))
+
+/* One line of text from outside, after @before. */
+static void add_safe_line(struct text *t, const char *before, const char *text)
+{
+	ADD(t, "%s", before);
+	keep(t, text_add_safe(&t->out, text));
+	ADD(t, "\n");
+}
+
+static const char *outcome_colour(uint32_t outcome)
+{
+	switch (outcome) {
+	case KTSTR_OUTCOME_PASS:
+		return "\033[1;32m";
+	case KTSTR_OUTCOME_SKIP:
+	case KTSTR_OUTCOME_UNDECIDED:
+		return "\033[1;33m";
+	default:
+		return "\033[1;31m";
+	}
+}
+
+/* The name of an outcome, padded to @width columns. */
+static void add_outcome(struct text *t, uint32_t outcome, int width)
+{
+	const char *name = outcome == KTSTR_OUTCOME_NONE ? "NONE" : outcome_name(outcome);
+	int pad = width - (int)strlen(name);
+
+	if (t->spec->has_colour)
+		ADD(t, "%s%s\033[0m", outcome_colour(outcome), name);
+	else
+		ADD(t, "%s", name);
+	if (pad > 0)
+		ADD(t, "%*s", pad, "");
+}
+
+static void add_headline(struct text *t)
+{
+	const struct meta *meta = t->facts->meta;
+
+	add_outcome(t, t->verdict->outcome, 0);
+	if (meta) {
+		ADD(t, " ");
+		keep(t, text_add_safe(&t->out, meta->scenario_name));
+		ADD(t, "  ");
+		keep(t, text_add_safe(&t->out, meta->scheduler));
+	}
+	if (t->facts->scenario_ns > 0)
+		ADD(t, "  %.1f s", (double)t->facts->scenario_ns / (double)NS_PER_S);
+	ADD(t, "\n");
+}
+
+/* "spread 32.1 %, limit 15 %": the figures alone. */
+static void add_figures(struct text *t, const struct finding *f)
+{
+	char measured[40], limit[40];
+	const char *gap = f->unit && *f->unit ? " " : "";
+
+	text_figure(measured, sizeof(measured), f->measured);
+	text_figure(limit, sizeof(limit), f->limit);
+	keep(t, text_add_safe(&t->out, f->metric ? f->metric : ""));
+	ADD(t, " %s%s", measured, gap);
+	keep(t, text_add_safe(&t->out, f->unit ? f->unit : ""));
+	if (!isfinite(f->limit))
+		return;
+	ADD(t, ", limit %s%s", limit, gap);
+	keep(t, text_add_safe(&t->out, f->unit ? f->unit : ""));
+}
+
+static void add_finding_sentence(struct text *t, const struct decision *d, const struct finding *f)
+{
+	ADD(t, "  ");
+	keep(t, text_add_safe(&t->out, d->name));
+	ADD(t, ": ");
+	if (f->text && *f->text) {
+		keep(t, text_add_safe(&t->out, f->text));
+	} else {
+		keep(t, text_add_safe(&t->out, f->subject ? f->subject : ""));
+		ADD(t, ": ");
+		add_figures(t, f);
+	}
+	ADD(t, "\n");
+}
+
+/* What a checker has against the run: its sentences, or its reason. */
+static void add_decision_evidence(struct text *t, const struct decision *d)
+{
+	size_t shown = 0, more = 0;
+
+	for (size_t i = 0; i < d->finding_count; i++) {
+		if (d->findings[i].outcome == KTSTR_OUTCOME_PASS)
+			continue;
+		if (shown == SENTENCES_SHOWN && !t->spec->is_verbose) {
+			more++;
+			continue;
+		}
+		add_finding_sentence(t, d, &d->findings[i]);
+		shown++;
+	}
+	if (more > 0)
+		ADD(t, "  %s: and %zu more like these (--verbose shows them)\n", d->name, more);
+	if (d->reason && *d->reason) {
+		ADD(t, "  ");
+		keep(t, text_add_safe(&t->out, d->name));
+		add_safe_line(t, ": ", d->reason);
+	} else if (shown == 0 && d->outcome == KTSTR_OUTCOME_NONE) {
+		ADD(t, "  ");
+		keep(t, text_add_safe(&t->out, d->name));
+		ADD(t, ": never decided\n");
+	}
+}
+
+static void add_console_tail(struct text *t)
+{
+	if (t->facts->console_count == 0)
+		return;
+	ADD(t, "\nthe last %zu lines of the console:\n", t->facts->console_count);
+	for (size_t i = 0; i < t->facts->console_count; i++)
+		add_safe_line(t, "  | ", t->facts->console[i]);
+}
+
+static const char *again_command(const struct text *t)
+{
+	const char *again = t->spec->again;
+
+	if (!again && t->facts->meta)
+		again = t->facts->meta->command;
+	return again && *again ? again : NULL;
+}
+
+/* Why it is not a PASS, before all tables. */
+static void add_evidence(struct text *t)
+{
+	const struct verdict *v = t->verdict;
+	const struct evidence *e = &v->evidence;
+	const char *again = again_command(t);
+
+	if (v->outcome == KTSTR_OUTCOME_PASS)
+		return;
+	if (v->reason[0])
+		add_safe_line(t, "  ", v->reason);
+	ADD(t, "\n");
+	for (size_t i = 0; i < v->decision_count; i++)
+		if (v->decisions[i].outcome != KTSTR_OUTCOME_PASS)
+			add_decision_evidence(t, &v->decisions[i]);
+	if (e->sched_exit_text)
+		add_safe_line(t, "  scheduler exit: ", e->sched_exit_text);
+	if (e->has_result && e->result_outcome != KTSTR_OUTCOME_PASS && e->result_text)
+		add_safe_line(t, "  scenario: ", e->result_text);
+	if (e->has_error && e->error_text)
+		add_safe_line(t, "  agent: ", e->error_text);
+	if (e->hello_mismatch)
+		add_safe_line(t, "  plugins: ", e->hello_mismatch);
+	if (e->end_reason)
+		add_safe_line(t, "  end of the run: ", e->end_reason);
+	add_console_tail(t);
+	if (again)
+		add_safe_line(t, "\nrun it again: ", again);
+}
+
+/* How bad a finding is, to compare findings of one metric. */
+static double finding_ratio(const struct finding *f)
+{
+	if (!isfinite(f->measured) || !isfinite(f->limit) || f->limit == 0)
+		return f->outcome == KTSTR_OUTCOME_PASS ? 0 : INFINITY;
+	return f->measured / f->limit;
+}
+
+static bool is_worse(const struct finding *a, const struct finding *b)
+{
+	if (a->outcome != b->outcome)
+		return a->outcome > b->outcome;
+	return finding_ratio(a) > finding_ratio(b);
+}
+
+static bool same_metric(const struct finding *a, const struct finding *b)
+{
+	return strcmp(a->metric ? a->metric : "", b->metric ? b->metric : "") == 0;
+}
+
+/* The worst finding of @findings[first]'s metric; *ret_same: how many there are. NULL when an
+ * earlier one has that metric. */
+static const struct finding *worst_of(const struct decision *d, size_t first, size_t *ret_same)
+{
+	const struct finding *worst = &d->findings[first];
+
+	for (size_t i = 0; i < first; i++)
+		if (same_metric(&d->findings[i], worst))
+			return NULL;
+	*ret_same = 1;
+	for (size_t i = first + 1; i < d->finding_count; i++) {
+		if (!same_metric(&d->findings[i], &d->findings[first]))
+			continue;
+		(*ret_same)++;
+		if (is_worse(&d->findings[i], worst))
+			worst = &d->findings[i];
+	}
+	return worst;
+}
+
+#define METRICS_MAX 32
+
+static void add_decision(struct text *t, const struct decision *d, int width)
+{
+	size_t lines = 0;
+
+	ADD(t, "  ");
+	keep(t, text_add_safe(&t->out, d->name));
+	ADD(t, "%*s  ", width - (int)text_width(d->name), "");
+	add_outcome(t, d->outcome, 9);
+	for (size_t i = 0; i < d->finding_count && lines < METRICS_MAX; i++) {
+		size_t same;
+		const struct finding *worst = worst_of(d, i, &same);
+
+		if (!worst)
+			continue;
+		if (lines++ > 0)
+			ADD(t, "\n%*s", width + 13, "");
+		ADD(t, "  ");
+		add_figures(t, worst);
+		if (!worst->subject || !*worst->subject)
+			continue;
+		ADD(t, same > 1 ? "  (worst: " : "  (");
+		keep(t, text_add_safe(&t->out, worst->subject));
+		ADD(t, ")");
+	}
+	ADD(t, "\n");
+}
+
+static void add_decisions(struct text *t)
+{
+	int width = 0;
+
+	for (size_t i = 0; i < t->verdict->decision_count; i++)
+		if ((int)text_width(t->verdict->decisions[i].name) > width)
+			width = (int)text_width(t->verdict->decisions[i].name);
+	if (t->verdict->decision_count > 0)
+		ADD(t, "\nchecker\n");
+	for (size_t i = 0; i < t->verdict->decision_count; i++)
+		add_decision(t, &t->verdict->decisions[i], width);
+}
+
+static double milliseconds(uint64_t ns)
+{
+	return (double)ns / (double)NS_PER_MS;
+}
+
+static void add_cgroups(struct text *t)
+{
+	static const struct table_column columns[] = {
+		{ "cgroup", true },	 { "workers", false },	  { "CPU %", false },
+		{ "off-CPU %", false },	 { "max gap ms", false }, { "migrations", false },
+		{ "iterations", false },
+	};
+	struct table table;
+
+	table_init(&table, columns, ARRAY_SIZE(columns));
+	for (size_t i = 0; i < t->facts->cgroup_count; i++) {
+		const struct facts_cgroup *c = &t->facts->cgroups[i];
+		double cpu = facts_cpu_percent(c->cpu_ns, c->wall_ns);
+
+		if (c->workers == 0)
+			continue;
+		keep(t, table_cell(&table, "%s", c->name));
+		keep(t, table_cell(&table, "%" PRIu32, c->workers));
+		keep(t, table_cell(&table, "%.1f", cpu));
+		keep(t, table_cell(&table, "%.1f", c->wall_ns ? 100.0 - cpu : 0.0));
+		keep(t, table_cell(&table, "%.1f", milliseconds(c->max_gap_ns)));
+		keep(t, table_cell(&table, "%" PRIu64, c->migrations));
+		keep(t, table_cell(&table, "%" PRIu64, c->iterations));
+	}
+	if (t->rc == 0 && table.cell_count > 0) {
+		ADD(t, "\n");
+		keep(t, table_render(&table, "  ", &t->out));
+	}
+	table_done(&table);
+	if (t->facts->cgroups_left_out > 0)
+		ADD(t, "  cgroups beyond the first %d are left out\n", FACTS_CGROUPS_MAX);
+}
+
+static const char *cgroup_name(const struct facts *facts, uint32_t id)
+{
+	for (size_t i = 0; i < facts->cgroup_count; i++)
+		if (facts->cgroups[i].id == id)
+			return facts->cgroups[i].name;
+	return "?";
+}
+
+/* How a worker ended: "" when it did what it should. */
+static void exit_text(char *target, size_t size, const struct facts_worker *w)
+{
+	target[0] = '\0';
+	if (w->is_complete)
+		return;
+	switch (w->exit_kind) {
+	case KTSTR_WORKER_EXIT_CODE:
+		(void)snprintf(target, size, "exit %" PRId32, w->exit_value);
+		return;
+	case KTSTR_WORKER_EXIT_SIGNAL:
+		(void)snprintf(target, size, "signal %" PRId32, w->exit_value);
+		return;
+	case KTSTR_WORKER_EXIT_TIMEOUT:
+		(void)snprintf(target, size, "did not stop");
+		return;
+	default:
+		(void)snprintf(target, size, "incomplete");
+	}
+}
+
+static void add_worker(struct text *t, struct table *table, const struct facts_worker *w)
+{
+	double cpu = facts_cpu_percent(w->cpu_ns, w->wall_ns);
+	char end[32];
+
+	exit_text(end, sizeof(end), w);
+	keep(t, table_cell(table, "%" PRIu32, w->tid));
+	keep(t, table_cell(table, "%s", cgroup_name(t->facts, w->cgroup_id)));
+	keep(t, table_cell(table, "%s", w->workload));
+	keep(t, table_cell(table, "%.1f", cpu));
+	keep(t, table_cell(table, "%.1f", w->wall_ns ? 100.0 - cpu : 0.0));
+	keep(t, table_cell(table, "%.1f", milliseconds(w->max_gap_ns)));
+	keep(t, table_cell(table, "%" PRIu64, w->migrations));
+	keep(t, table_cell(table, "%" PRIu64, w->iterations));
+	keep(t, table_cell(table, "%s", end));
+}
+
+static void add_workers(struct text *t)
+{
+	static const struct table_column columns[] = {
+		{ "worker", false },	 { "cgroup", true },	  { "workload", true },
+		{ "CPU %", false },	 { "off-CPU %", false },  { "max gap ms", false },
+		{ "migrations", false }, { "iterations", false }, { "", true },
+	};
+	const struct facts *facts = t->facts;
+	size_t shown = facts->worker_count;
+	struct table table;
+
+	if (shown > WORKERS_SHOWN && !t->spec->is_verbose)
+		shown = WORKERS_SHOWN;
+	table_init(&table, columns, ARRAY_SIZE(columns));
+	for (size_t i = 0; i < shown; i++)
+		add_worker(t, &table, &facts->workers[i]);
+	if (t->rc == 0 && shown > 0) {
+		ADD(t, "\n");
+		keep(t, table_render(&table, "  ", &t->out));
+	}
+	table_done(&table);
+	if (shown < facts->worker_count)
+		ADD(t, "  the %zu worst of %" PRIu64 " workers (--verbose shows more)\n", shown,
+		    facts->worker_total);
+	else if (shown < facts->worker_total)
+		ADD(t, "  the %zu worst of %" PRIu64 " workers\n", shown, facts->worker_total);
+}
+
+static void add_timings(struct text *t)
+{
+	struct timing timings[FACTS_TIMINGS_MAX];
+	size_t count;
+
+	if (!t->spec->has_timings)
+		return;
+	count = facts_timings(t->facts, t->spec->judging_ns, t->spec->took_ns, timings);
+	ADD(t, "\ntimings\n");
+	for (size_t i = 0; i < count; i++)
+		ADD(t, "  %-18s %9.3f s\n", timings[i].name,
+		    (double)timings[i].ns / (double)NS_PER_S);
+}
+
+static void add_environment(struct text *t)
+{
+	const struct meta *meta = t->facts->meta;
+
+	if (!meta)
+		return;
+	ADD(t, "kernel       ");
+	keep(t, text_add_safe(&t->out, meta->kernel_release));
+	ADD(t, ", ");
+	keep(t, text_add_safe(&t->out, meta->accel));
+	ADD(t, ", %" PRIu64 " CPUs, seed %" PRIu64 "\n",
+	    (uint64_t)meta->topology.llcs * meta->topology.cores * meta->topology.threads,
+	    meta->seed);
+}
+
+static void add_paths(struct text *t)
+{
+	ADD(t, "\n");
+	add_environment(t);
+	if (t->spec->run_path)
+		add_safe_line(t, "run file     ", t->spec->run_path);
+	if (t->spec->console_path)
+		add_safe_line(t, "console log  ", t->spec->console_path);
+	if (t->spec->is_verbose && t->verdict->rule)
+		add_safe_line(t, "rule         ", t->verdict->rule);
+	if (t->spec->is_verbose && t->facts->meta && t->facts->meta->argv_count > 0) {
+		ADD(t, "QEMU        ");
+		for (size_t i = 0; i < t->facts->meta->argv_count; i++) {
+			ADD(t, " ");
+			keep(t, text_add_safe(&t->out, t->facts->meta->argv[i]));
+		}
+		ADD(t, "\n");
+	}
+}
+
+static void add_last_line(struct text *t)
+{
+	add_outcome(t, t->verdict->outcome, 0);
+	if (t->verdict->reason[0] && t->verdict->outcome != KTSTR_OUTCOME_PASS)
+		add_safe_line(t, ": ", t->verdict->reason);
+	else if (t->spec->took_ns > 0)
+		ADD(t, " in %.1f s\n", (double)t->spec->took_ns / (double)NS_PER_S);
+	else
+		ADD(t, "\n");
+}
+
+int report_text(FILE *out, const struct verdict *verdict, const struct report_spec *spec,
+		struct ktstr_error *err)
+{
+	struct facts *facts = NULL;
+	struct text t = { .verdict = verdict, .spec = spec };
+	int rc = facts_read(spec->run_path, &facts, err);
+
+	if (rc < 0)
+		return rc;
+	t.facts = facts;
+	add_headline(&t);
+	add_evidence(&t);
+	add_decisions(&t);
+	add_cgroups(&t);
+	add_workers(&t);
+	add_timings(&t);
+	add_paths(&t);
+	add_last_line(&t);
+	if (t.rc < 0)
+		rc = ktstr_fail(err, t.rc, "cannot write the report: %s", strerror(-t.rc));
+	else if (fputs(str_text(&t.out), out) < 0 || fflush(out) != 0)
+		rc = ktstr_fail(err, -EIO, "cannot write the report: %s", strerror(errno));
+	str_done(&t.out);
+	facts_free(facts);
+	return rc;
+}
