@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "ktstr/error.h"
 #include "ktstr/topology.h"
@@ -33,7 +34,7 @@ enum vm_event {
 	VM_EVENT_SHUTDOWN,	 /* the guest powered off */
 	VM_EVENT_RESET,		 /* the guest reset: with -no-reboot, a panic or a triple fault */
 	VM_EVENT_PANICKED,	 /* pvpanic */
-	VM_EVENT_INTERNAL_ERROR, /* KVM gave up */
+	VM_EVENT_INTERNAL_ERROR, /* KVM gave up, or the monitor talks nonsense */
 };
 
 /*
@@ -63,6 +64,8 @@ int vm_stats_fd(const struct vm *vm);
 int vm_monitor_fd(const struct vm *vm); /* readable: call vm_poll() */
 int vm_pid_fd(const struct vm *vm);	/* readable: QEMU ended */
 int vm_stderr_fd(const struct vm *vm);	/* what QEMU says to a person */
+
+pid_t vm_pid(const struct vm *vm);
 
 /* Read the monitor. The most telling event so far. */
 enum vm_event vm_poll(struct vm *vm);

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "vm/qemu_argv.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+
+#include "base/cleanup.h"
+#include "base/str.h"
+
+/* APIC ids are 8 bits wide without interrupt remapping, and the last is the broadcast address. */
+#define APIC_IDS_MAX 255
+/* Memory is handed out to NUMA nodes in pieces of this size; a kernel ignores nodes under 4 MiB. */
+#define MEMORY_STEP (UINT64_C(2) << 20)
+#define NODE_MEMORY_MIN (UINT64_C(4) << 20)
+
+/* A list of words that remembers whether memory ran out, so that it is asked once. */
+struct words {
+	char **items;
+	size_t count, size;
+	bool has_failed;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct words *words, const char *format, ...)
+{
+	va_list args;
+	char *word = NULL;
+	int length;
+
+	if (words->has_failed)
+		return;
+	if (words->count + 1 >= words->size) {
+		size_t size = words->size ? words->size * 2 : 64;
+		char **items = realloc(words->items, size * sizeof(*items));
+
+		if (!items) {
+			words->has_failed = true;
+			return;
+		}
+		words->items = items;
+		words->size = size;
+	}
+	va_start(args, format);
+	length = vasprintf(&word, format, args);
+	va_end(args);
+	if (length < 0) {
+		words->has_failed = true;
+		return;
+	}
+	words->items[words->count++] = word;
+	words->items[words->count] = NULL;
+}
+
+void qemu_argv_free(char **argv)
+{
+	if (!argv)
+		return;
+	for (char **word = argv; *word; word++)
+		free(*word);
+	free(argv);
+}
+
+/* How many bits an APIC id gives to @count things. */
+static unsigned int id_bits(uint32_t count)
+{
+	unsigned int bits = 0;
+
+	while ((UINT32_C(1) << bits) < count)
+		bits++;
+	return bits;
+}
+
+static uint32_t sockets_of(const struct ktstr_topology *topology)
+{
+	return topology->numa_nodes;
+}
+
+static uint32_t dies_of(const struct ktstr_topology *topology)
+{
+	return topology->llcs / topology->numa_nodes;
+}
+
+/* One more than the highest APIC id: ids have gaps where a count is no power of two. */
+static uint32_t apic_ids(const struct ktstr_topology *topology)
+{
+	unsigned int core_shift = id_bits(topology->threads);
+	unsigned int die_shift = core_shift + id_bits(topology->cores);
+	unsigned int socket_shift = die_shift + id_bits(dies_of(topology));
+
+	return 1 + ((sockets_of(topology) - 1) << socket_shift |
+		    (dies_of(topology) - 1) << die_shift | (topology->cores - 1) << core_shift |
+		    (topology->threads - 1));
+}
+
+int topology_check(const struct ktstr_topology *topology, struct ktstr_error *err)
+{
+	const struct {
+		const char *name;
+		uint32_t value;
+	} counts[] = {
+		{ "numa_nodes", topology->numa_nodes },
+		{ "llcs", topology->llcs },
+		{ "cores", topology->cores },
+		{ "threads", topology->threads },
+	};
+	uint64_t cpus = 1;
+
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++)
+		if (counts[i].value == 0 || counts[i].value > APIC_IDS_MAX)
+			return ktstr_fail(err, -EINVAL,
+					  "topology: '%s' is %" PRIu32 ", must be 1 to %d",
+					  counts[i].name, counts[i].value, APIC_IDS_MAX);
+	if (topology->llcs % topology->numa_nodes != 0)
+		return ktstr_fail(err, -EINVAL,
+				  "topology: 'llcs' (%" PRIu32 ") must be a multiple of "
+				  "'numa_nodes' (%" PRIu32 ")",
+				  topology->llcs, topology->numa_nodes);
+	cpus = (uint64_t)topology->llcs * topology->cores * topology->threads;
+	if (cpus > APIC_IDS_MAX)
+		return ktstr_fail(err, -EINVAL, "topology: %" PRIu64 " CPUs, a VM has at most %d",
+				  cpus, APIC_IDS_MAX);
+	if (apic_ids(topology) > APIC_IDS_MAX)
+		return ktstr_fail(err, -EINVAL,
+				  "topology: %" PRIu64 " CPUs need APIC ids up to %" PRIu32
+				  " because a count is no power of two, a VM has ids up to %d",
+				  cpus, apic_ids(topology) - 1, APIC_IDS_MAX - 1);
+	return 0;
+}
+
+static void add_cpus(struct words *words, const struct qemu_spec *spec)
+{
+	const struct ktstr_topology *topology = &spec->topology;
+
+	add(words, "-accel");
+	add(words, spec->is_kvm ? "kvm" : "tcg,thread=single");
+	add(words, "-cpu");
+	/*
+	 * host-cache-info would pass the host's sharing through instead of the topology's. Level
+	 * 0x1e hides leaf 0x1f, at whose end QEMU 10 aborts under TCG; the sharing of caches, which
+	 * is what an LLC is, does not depend on it.
+	 */
+	if (spec->is_kvm)
+		add(words, "host,vendor=GenuineIntel,host-cache-info=off,l3-cache=on");
+	else
+		add(words, "max,vendor=GenuineIntel%s", dies_of(topology) > 1 ? ",level=0x1e" : "");
+	add(words, "-smp");
+	add(words,
+	    "%" PRIu32 ",sockets=%" PRIu32 ",dies=%" PRIu32 ",cores=%" PRIu32 ",threads=%" PRIu32,
+	    ktstr_topology_cpus(topology), sockets_of(topology), dies_of(topology), topology->cores,
+	    topology->threads);
+}
+
+/* Node 0 takes what does not divide. */
+static uint64_t node_memory(const struct qemu_spec *spec, uint32_t node)
+{
+	uint64_t steps = spec->memory_bytes / MEMORY_STEP;
+	uint64_t each = steps / spec->topology.numa_nodes;
+
+	return (node ? each : each + steps % spec->topology.numa_nodes) * MEMORY_STEP;
+}
+
+static void add_memory(struct words *words, const struct qemu_spec *spec)
+{
+	uint32_t nodes = spec->topology.numa_nodes;
+	uint32_t cpus = ktstr_topology_cpus(&spec->topology) / nodes;
+
+	add(words, "-M");
+	add(words, nodes > 1 ? "q35" : "q35,memory-backend=ram0");
+	add(words, "-m");
+	add(words, "%" PRIu64 "M", spec->memory_bytes >> 20);
+	for (uint32_t node = 0; node < nodes; node++) {
+		add(words, "-object");
+		add(words, "memory-backend-memfd,id=ram%" PRIu32 ",size=%" PRIu64 "M,share=on",
+		    node, node_memory(spec, node) >> 20);
+	}
+	if (nodes == 1)
+		return;
+	for (uint32_t node = 0; node < nodes; node++) {
+		add(words, "-numa");
+		add(words,
+		    "node,nodeid=%" PRIu32 ",cpus=%" PRIu32 "-%" PRIu32 ",memdev=ram%" PRIu32, node,
+		    node * cpus, (node + 1) * cpus - 1, node);
+	}
+	for (uint32_t from = 0; from < nodes; from++) {
+		for (uint32_t to = 0; to < nodes; to++) {
+			add(words, "-numa");
+			add(words, "dist,src=%" PRIu32 ",dst=%" PRIu32 ",val=%d", from, to,
+			    from == to ? 10 : 20);
+		}
+	}
+}
+
+static void add_kernel(struct words *words, const struct qemu_spec *spec)
+{
+	add(words, "-kernel");
+	add(words, "%s", spec->kernel);
+	if (spec->initrd) {
+		add(words, "-initrd");
+		add(words, "%s", spec->initrd);
+	}
+	if (spec->append) {
+		add(words, "-append");
+		add(words, "%s", spec->append);
+	}
+}
+
+/* In the order in which QEMU is told: the ports of ktstr-console and the others need their bus. */
+static const struct {
+	size_t fd_offset;
+	const char *id;
+	const char *option;
+	const char *value;
+} channels[] = {
+	{ offsetof(struct qemu_spec, qmp_fd), "qmp", "-mon", "chardev=qmp,mode=control" },
+	{ offsetof(struct qemu_spec, com1_fd), "com1", "-device",
+	  "isa-serial,chardev=com1,index=0" },
+	{ offsetof(struct qemu_spec, com2_fd), "com2", "-device",
+	  "isa-serial,chardev=com2,index=1" },
+	{ offsetof(struct qemu_spec, console_fd), "console", "-device",
+	  "virtconsole,chardev=console,name=ktstr-console,nr=0" },
+	{ offsetof(struct qemu_spec, bulk_fd), "bulk", "-device",
+	  "virtserialport,chardev=bulk,name=ktstr-bulk,nr=1" },
+	{ offsetof(struct qemu_spec, stats_fd), "stats", "-device",
+	  "virtserialport,chardev=stats,name=ktstr-stats,nr=2" },
+};
+
+static void add_channels(struct words *words, const struct qemu_spec *spec)
+{
+	/* Without ioeventfd the guest's write itself moves the data: nothing is left to a wake-up
+	 * of another thread, which makes runs repeatable. */
+	add(words, "-device");
+	add(words, "virtio-serial-pci,ioeventfd=off,max_ports=4");
+	for (size_t i = 0; i < ARRAY_SIZE(channels); i++) {
+		int fd = *(const int *)((const char *)spec + channels[i].fd_offset);
+
+		if (fd < 0)
+			continue;
+		add(words, "-chardev");
+		add(words, "socket,id=%s,fd=%d", channels[i].id, fd);
+		add(words, "%s", channels[i].option);
+		add(words, "%s", channels[i].value);
+	}
+}
+
+int qemu_argv(const struct qemu_spec *spec, char ***ret, struct ktstr_error *err)
+{
+	static const char *const fixed[] = { "-nodefaults", "-no-user-config", "-display", "none",
+					     "-no-reboot",  "-name",	       "ktstr" };
+	struct words words = { 0 };
+	int rc = topology_check(&spec->topology, err);
+
+	if (rc < 0)
+		return rc;
+	if (!spec->program || !spec->kernel)
+		return ktstr_fail(err, -EINVAL, "a VM needs a %s",
+				  spec->program ? "kernel" : "program to run it");
+	if (spec->memory_bytes % MEMORY_STEP != 0)
+		return ktstr_fail(err, -EINVAL, "memory: %" PRIu64 " bytes is no multiple of 2 MiB",
+				  spec->memory_bytes);
+	if (spec->memory_bytes / spec->topology.numa_nodes < NODE_MEMORY_MIN)
+		return ktstr_fail(err, -EINVAL,
+				  "memory: %" PRIu64 " MiB is too little for %" PRIu32
+				  " NUMA nodes, each takes at least 4 MiB",
+				  spec->memory_bytes >> 20, spec->topology.numa_nodes);
+	add(&words, "%s", spec->program);
+	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
+		add(&words, "%s", fixed[i]);
+	add_cpus(&words, spec);
+	add_memory(&words, spec);
+	add_kernel(&words, spec);
+	add_channels(&words, spec);
+	if (words.has_failed) {
+		qemu_argv_free(words.items);
+		return ktstr_fail(err, -ENOMEM, "cannot build QEMU's command line: out of memory");
+	}
+	*ret = words.items;
+	return 0;
+}
+
+char *kernel_command_line(bool is_kvm, bool is_verbose)
+{
+	(void)is_kvm;
+	return str_format("console=ttyS0 panic=-1 %s", is_verbose ? "loglevel=7" : "quiet");
+}

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "vm/vm.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "vm/qemu_argv.h"
+#include "vm/qmp.h"
+#include "vm/spawn.h"
+
+#define PROGRAM "qemu-system-x86_64"
+#define FREEZE_TIMEOUT_NS (2 * NS_PER_S)
+#define STATUS_TIMEOUT_NS (500 * NS_PER_MS)
+/* The kernel cuts this at net.core.wmem_max. */
+#define CHANNEL_BYTES (1 << 20)
+
+enum channel {
+	CHANNEL_QMP,
+	CHANNEL_COM1,
+	CHANNEL_COM2,
+	CHANNEL_CONSOLE,
+	CHANNEL_BULK,
+	CHANNEL_STATS,
+	CHANNEL_COUNT,
+};
+
+struct vm {
+	pid_t pid;
+	int pid_fd;
+	int fds[CHANNEL_COUNT]; /* the host's ends; that of the monitor belongs to @qmp */
+	int stderr_fd;
+	struct qmp *qmp;
+	char **argv;
+	enum vm_event event;
+	bool is_freezing; /* a stop was asked for */
+	bool has_stopped; /* by itself */
+	bool is_collected;
+	int status;
+};
+
+/* What QEMU inherits. */
+struct wires {
+	int fds[CHANNEL_COUNT];
+	int initrd_fd;
+	int stderr_fd;
+};
+
+static void wires_done(struct wires *wires)
+{
+	for (size_t i = 0; i < CHANNEL_COUNT; i++)
+		cleanup_close(&wires->fds[i]);
+	cleanup_close(&wires->initrd_fd);
+	cleanup_close(&wires->stderr_fd);
+}
+
+static void enlarge(int fd)
+{
+	const int bytes = CHANNEL_BYTES;
+
+	/* Only speed depends on it. Beyond the system's limit with CAP_NET_ADMIN alone. */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
+static int open_channels(struct vm *vm, struct wires *wires, struct ktstr_error *err)
+{
+	int ends[2];
+
+	for (size_t i = 0; i < CHANNEL_COUNT; i++) {
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+			return ktstr_fail(err, -errno, "cannot open a channel to the VM: %s",
+					  strerror(errno));
+		vm->fds[i] = ends[0];
+		wires->fds[i] = ends[1];
+		if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
+			return ktstr_fail(err, -errno, "cannot open a channel to the VM: %s",
+					  strerror(errno));
+	}
+	enlarge(wires->fds[CHANNEL_BULK]);
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return ktstr_fail(err, -errno, "cannot open a pipe for QEMU's messages: %s",
+				  strerror(errno));
+	vm->stderr_fd = ends[0];
+	wires->stderr_fd = ends[1];
+	if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
+		return ktstr_fail(err, -errno, "cannot open a pipe for QEMU's messages: %s",
+				  strerror(errno));
+	return 0;
+}
+
+static int append_file(int to_fd, int from_fd, struct ktstr_error *err)
+{
+	struct stat status;
+	off_t at = 0;
+
+	if (fstat(from_fd, &status) < 0)
+		return ktstr_fail(err, -errno, "cannot read the initramfs: %s", strerror(errno));
+	while (at < status.st_size) {
+		ssize_t n = sendfile(to_fd, from_fd, &at, (size_t)(status.st_size - at));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return ktstr_fail(err, n < 0 ? -errno : -EIO,
+					  "cannot copy the initramfs: %s",
+					  n < 0 ? strerror(errno) : "it became shorter");
+	}
+	return 0;
+}
+
+/* One file with all archives: the kernel unpacks what lies one after the other. */
+static int join_initramfs(const struct vm_spec *spec, int *ret_fd, struct ktstr_error *err)
+{
+	_cleanup_close_ int fd = memfd_create("ktstr-initrd", MFD_CLOEXEC);
+	int rc = 0;
+
+	if (fd < 0)
+		return ktstr_fail(err, -errno, "cannot keep the initramfs in memory: %s",
+				  strerror(errno));
+	for (size_t i = 0; i < ARRAY_SIZE(spec->initramfs_fds) && rc == 0; i++)
+		if (spec->initramfs_fds[i] >= 0)
+			rc = append_file(fd, spec->initramfs_fds[i], err);
+	if (rc < 0)
+		return rc;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+static int build_argv(const struct vm_spec *spec, const char *program, const struct wires *wires,
+		      char ***ret, struct ktstr_error *err)
+{
+	char initrd[32];
+	const struct qemu_spec qemu = {
+		.program = program,
+		.is_kvm = spec->is_kvm,
+		.topology = spec->topology,
+		.memory_bytes = spec->memory_bytes,
+		.kernel = spec->kernel,
+		.initrd = initrd,
+		.append = spec->append,
+		.qmp_fd = wires->fds[CHANNEL_QMP],
+		.com1_fd = wires->fds[CHANNEL_COM1],
+		.com2_fd = wires->fds[CHANNEL_COM2],
+		.console_fd = wires->fds[CHANNEL_CONSOLE],
+		.bulk_fd = wires->fds[CHANNEL_BULK],
+		.stats_fd = wires->fds[CHANNEL_STATS],
+	};
+
+	(void)snprintf(initrd, sizeof(initrd), "/proc/self/fd/%d", wires->initrd_fd);
+	return qemu_argv(&qemu, ret, err);
+}
+
+static int start_program(struct vm *vm, const struct wires *wires, struct ktstr_error *err)
+{
+	int keep[CHANNEL_COUNT + 1];
+	int rc;
+
+	memcpy(keep, wires->fds, sizeof(wires->fds));
+	keep[CHANNEL_COUNT] = wires->initrd_fd;
+	rc = spawn_bound(vm->argv, keep, ARRAY_SIZE(keep), wires->stderr_fd, &vm->pid, &vm->pid_fd);
+	if (rc == -ENOENT)
+		return ktstr_fail(err, rc,
+				  "cannot run '%s': not found; install qemu-system-x86 (apt-get "
+				  "install qemu-system-x86) or set KTSTR_QEMU",
+				  vm->argv[0]);
+	if (rc < 0)
+		return ktstr_fail(err, rc, "cannot run '%s': %s", vm->argv[0], strerror(-rc));
+	return 0;
+}
+
+static enum vm_event event_of_shutdown(const json_t *data)
+{
+	static const struct {
+		const char *reason;
+		enum vm_event event;
+	} reasons[] = {
+		{ "guest-shutdown", VM_EVENT_SHUTDOWN },
+		{ "guest-reset", VM_EVENT_RESET },
+		{ "guest-panic", VM_EVENT_PANICKED },
+		{ "host-error", VM_EVENT_INTERNAL_ERROR },
+	};
+	const char *reason = json_string_value(json_object_get(data, "reason"));
+
+	for (size_t i = 0; reason && i < ARRAY_SIZE(reasons); i++)
+		if (strcmp(reason, reasons[i].reason) == 0)
+			return reasons[i].event;
+	return VM_EVENT_NONE; /* the host's own wish */
+}
+
+static void take_event(void *arg, const char *name, const json_t *data)
+{
+	enum vm_event event = VM_EVENT_NONE;
+	struct vm *vm = arg;
+
+	if (strcmp(name, "SHUTDOWN") == 0)
+		event = event_of_shutdown(data);
+	else if (strcmp(name, "GUEST_PANICKED") == 0)
+		event = VM_EVENT_PANICKED;
+	else if (strcmp(name, "STOP") == 0 && !vm->is_freezing)
+		vm->has_stopped = true;
+	/* Later ones of the list tell more. */
+	if (event > vm->event)
+		vm->event = event;
+}
+
+static const char *find_program(const struct vm_spec *spec)
+{
+	const char *program = spec->program ? spec->program : getenv("KTSTR_QEMU");
+
+	return program && program[0] ? program : PROGRAM;
+}
+
+static struct vm *vm_new(void)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+
+	if (!vm)
+		return NULL;
+	for (size_t i = 0; i < CHANNEL_COUNT; i++)
+		vm->fds[i] = -1;
+	vm->stderr_fd = -1;
+	vm->pid_fd = -1;
+	return vm;
+}
+
+int vm_start(const struct vm_spec *spec, struct vm **ret, struct ktstr_error *err)
+{
+	struct wires wires = { .fds = { -1, -1, -1, -1, -1, -1 },
+			       .initrd_fd = -1,
+			       .stderr_fd = -1 };
+	struct vm *vm = vm_new();
+	int rc;
+
+	if (!vm)
+		return ktstr_fail(err, -ENOMEM, "cannot start a VM: out of memory");
+	rc = open_channels(vm, &wires, err);
+	if (rc == 0)
+		rc = join_initramfs(spec, &wires.initrd_fd, err);
+	if (rc == 0)
+		rc = build_argv(spec, find_program(spec), &wires, &vm->argv, err);
+	if (rc == 0)
+		rc = start_program(vm, &wires, err);
+	wires_done(&wires);
+	if (rc == 0)
+		rc = qmp_new(steal_fd(&vm->fds[CHANNEL_QMP]), take_event, vm, &vm->qmp, err);
+	/* A QEMU that is gone already is found by whoever watches it, with its own words. */
+	if (rc < 0) {
+		vm_free(vm);
+		return rc;
+	}
+	*ret = vm;
+	return 0;
+}
+
+int vm_bulk_fd(const struct vm *vm)
+{
+	return vm->fds[CHANNEL_BULK];
+}
+
+int vm_com1_fd(const struct vm *vm)
+{
+	return vm->fds[CHANNEL_COM1];
+}
+
+int vm_com2_fd(const struct vm *vm)
+{
+	return vm->fds[CHANNEL_COM2];
+}
+
+int vm_console_fd(const struct vm *vm)
+{
+	return vm->fds[CHANNEL_CONSOLE];
+}
+
+int vm_stats_fd(const struct vm *vm)
+{
+	return vm->fds[CHANNEL_STATS];
+}
+
+int vm_monitor_fd(const struct vm *vm)
+{
+	return qmp_fd(vm->qmp);
+}
+
+int vm_pid_fd(const struct vm *vm)
+{
+	return vm->pid_fd;
+}
+
+int vm_stderr_fd(const struct vm *vm)
+{
+	return vm->stderr_fd;
+}
+
+pid_t vm_pid(const struct vm *vm)
+{
+	return vm->pid;
+}
+
+char *const *vm_argv(const struct vm *vm)
+{
+	return vm->argv;
+}
+
+/* The machine stands still and nobody here asked for it: why? */
+static enum vm_event event_of_status(struct vm *vm)
+{
+	struct ktstr_error ignored = { 0 };
+	enum vm_event event = VM_EVENT_NONE;
+	json_t *answer = NULL;
+	const char *status;
+
+	/* Without an answer the end of QEMU, or the caller's deadline, will tell. */
+	if (qmp_execute(vm->qmp, "query-status", NULL, clock_monotonic_ns() + STATUS_TIMEOUT_NS,
+			&answer, &ignored) < 0)
+		return VM_EVENT_NONE;
+	status = json_string_value(json_object_get(answer, "status"));
+	if (status && (strcmp(status, "internal-error") == 0 || strcmp(status, "io-error") == 0))
+		event = VM_EVENT_INTERNAL_ERROR;
+	else if (status && strcmp(status, "guest-panicked") == 0)
+		event = VM_EVENT_PANICKED;
+	json_decref(answer);
+	return event;
+}
+
+enum vm_event vm_poll(struct vm *vm)
+{
+	struct ktstr_error err = { 0 };
+	enum vm_event event = VM_EVENT_NONE;
+	int rc = qmp_read(vm->qmp, &err);
+
+	if (rc == -EPROTO)
+		event = VM_EVENT_INTERNAL_ERROR;
+	if (rc == 0 && vm->has_stopped) {
+		vm->has_stopped = false;
+		event = event_of_status(vm);
+	}
+	if (event > vm->event)
+		vm->event = event;
+	return vm->event;
+}
+
+/* Wait until QEMU ended. */
+static int await_end(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err)
+{
+	struct pollfd poll_fd = { .fd = vm->pid_fd, .events = POLLIN };
+
+	for (;;) {
+		uint64_t now_ns = clock_monotonic_ns();
+		int rc;
+
+		if (now_ns >= deadline_ns)
+			return ktstr_fail(err, -ETIMEDOUT, "QEMU closed its monitor and goes on");
+		rc = poll(&poll_fd, 1, (int)((deadline_ns - now_ns) / NS_PER_MS % 1000) + 1);
+		if (rc > 0)
+			return 0;
+		if (rc < 0 && errno != EINTR)
+			return ktstr_fail(err, -errno, "cannot wait for QEMU: %s", strerror(errno));
+	}
+}
+
+/* What QEMU said to a person, on one line. */
+static void read_words(const struct vm *vm, char *text, size_t size)
+{
+	char raw[800];
+	ssize_t n = read(vm->stderr_fd, raw, sizeof(raw));
+	size_t length = n > 0 ? (size_t)n : 0;
+
+	while (length > 0 && raw[length - 1] == '\n')
+		length--;
+	for (size_t i = 0; i < length; i++)
+		if (raw[i] == '\n')
+			raw[i] = ' ';
+	str_copy_safe(text, size, raw, length);
+}
+
+int vm_wait_ready(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err)
+{
+	int rc = qmp_handshake(vm->qmp, deadline_ns, err);
+	char words[800];
+	int status;
+
+	if (rc != -EPIPE)
+		return rc;
+	rc = await_end(vm, deadline_ns, err);
+	if (rc < 0)
+		return rc;
+	status = vm_wait(vm);
+	read_words(vm, words, sizeof(words));
+	return ktstr_fail(err, -EPIPE, "QEMU ended with %s %d: %s",
+			  WIFSIGNALED(status) ? "signal" : "exit status",
+			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+			  words[0] ? words : "it said nothing");
+}
+
+int vm_quit(struct vm *vm, struct ktstr_error *err)
+{
+	return qmp_send(vm->qmp, "quit", NULL, err);
+}
+
+int vm_wait(struct vm *vm)
+{
+	pid_t rc;
+
+	if (vm->is_collected)
+		return vm->status;
+	do
+		rc = waitpid(vm->pid, &vm->status, 0);
+	while (rc < 0 && errno == EINTR);
+	/* Only somebody who waits for any child can have been faster. */
+	vm->is_collected = true;
+	return vm->status;
+}
+
+void vm_kill(struct vm *vm)
+{
+	if (vm->is_collected)
+		return;
+	/* It may have ended by itself, which is as good. */
+	(void)syscall(SYS_pidfd_send_signal, vm->pid_fd, SIGKILL, NULL, 0U);
+	(void)vm_wait(vm);
+}
+
+int vm_freeze(struct vm *vm, struct ktstr_error *err)
+{
+	int rc;
+
+	vm->is_freezing = true;
+	rc = qmp_execute(vm->qmp, "stop", NULL, clock_monotonic_ns() + FREEZE_TIMEOUT_NS, NULL,
+			 err);
+	vm->is_freezing = false;
+	return rc;
+}
+
+int vm_thaw(struct vm *vm, struct ktstr_error *err)
+{
+	return qmp_execute(vm->qmp, "cont", NULL, clock_monotonic_ns() + FREEZE_TIMEOUT_NS, NULL,
+			   err);
+}
+
+void vm_free(struct vm *vm)
+{
+	if (!vm)
+		return;
+	if (vm->pid > 0)
+		vm_kill(vm);
+	qmp_free(vm->qmp);
+	for (size_t i = 0; i < CHANNEL_COUNT; i++)
+		cleanup_close(&vm->fds[i]);
+	cleanup_close(&vm->pid_fd);
+	cleanup_close(&vm->stderr_fd);
+	qemu_argv_free(vm->argv);
+	free(vm);
+}
