@@ -19,6 +19,7 @@ struct elf_info {
 	char *soname;	   /* or NULL */
 	char **needed;	   /* DT_NEEDED, ended by NULL */
 	char **run_path;   /* DT_RUNPATH or DT_RPATH, split, $ORIGIN replaced; ended by NULL */
+	bool is_inherited; /* run_path is a DT_RPATH: it holds for what its libraries need too */
 	char build_id[41]; /* hex, "" when none */
 };
 
@@ -32,10 +33,12 @@ void elf_free(struct elf_info *info);
 
 /*
  * All shared libraries that @path needs, itself not included, its interpreter included, each once,
- * as absolute paths found as the dynamic linker would find them (run path, ld.so.cache through
- * ldconfig's folders, standard folders). Ended by NULL; the caller frees each and the array.
+ * as absolute paths found as the dynamic linker would find them (run path, the folders of
+ * /etc/ld.so.conf, standard folders), but never one built for a special CPU (glibc-hwcaps): the
+ * guest's may lack it. Ended by NULL; the caller frees each and the array, by elf_paths_free().
  * -ENOENT names the one that is missing and what needs it.
  */
 int elf_closure(const char *path, char ***ret_paths, struct ktstr_error *err);
+void elf_paths_free(char **paths);
 
 #endif
