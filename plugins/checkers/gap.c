@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* No worker that wants to run stands still for too long. */
+#include "worker_table.h"
+
+#define NS_PER_MS 1000000
+
+enum {
+	P_MAX_GAP,
+};
+
+static const struct ktstr_param params[] = {
+	[P_MAX_GAP] = { .key = "max_gap",
+			.help = "longest time that a worker may stand still",
+			.type = KTSTR_PARAM_DURATION,
+			.fallback = "2s",
+			.min = 1,
+			.max = INT64_MAX },
+	{ .key = NULL },
+};
+
+/* A worker that never did a unit of work never looked at the clock: its whole life is the gap. */
+static uint64_t gap_ns(const struct ktstr_worker_report *worker)
+{
+	if (worker->work_units == 0 && worker->wall_time_ns > worker->max_gap_ns)
+		return worker->wall_time_ns;
+	return worker->max_gap_ns;
+}
+
+static void fail(struct worker_table *table, const struct ktstr_worker_report *worker)
+{
+	double gap_ms = (double)gap_ns(worker) / NS_PER_MS;
+	double at_ms = (double)worker->max_gap_at_ns / NS_PER_MS;
+	int decimals = table_decimals(gap_ms, table->limit);
+	char subject[32];
+
+	(void)table_tid(subject, sizeof(subject), worker);
+	if (worker->work_units == 0)
+		table_find(table, KTSTR_OUTCOME_FAIL, subject, gap_ms,
+			   "tid %u stuck %.*fms without any progress (threshold %.*fms)",
+			   worker->tid, decimals, gap_ms, decimals, table->limit);
+	else
+		table_find(table, KTSTR_OUTCOME_FAIL, subject, gap_ms,
+			   "tid %u stuck %.*fms on cpu%u at +%.0fms (threshold %.*fms)",
+			   worker->tid, decimals, gap_ms, worker->max_gap_cpu, at_ms, decimals,
+			   table->limit);
+}
+
+static void judge(struct worker_table *table, const struct table_cgroup *cgroup,
+		  const struct ktstr_worker_report *const *workers, size_t count, bool has_broken)
+{
+	double longest_ms = 0;
+	bool has_failed = false;
+
+	(void)has_broken;
+	for (size_t i = 0; i < count; i++) {
+		double gap_ms = (double)gap_ns(workers[i]) / NS_PER_MS;
+
+		longest_ms = gap_ms > longest_ms ? gap_ms : longest_ms;
+		if (gap_ms > table->limit) {
+			fail(table, workers[i]);
+			has_failed = true;
+		}
+	}
+	if (!has_failed)
+		table_find(table, KTSTR_OUTCOME_PASS, cgroup->subject, longest_ms,
+			   "none of %zu workers stood still for longer than %.0fms", count,
+			   longest_ms);
+}
+
+/* The agent waited for as long as WORKER_TABLE_STOP_LIMIT_NS, so the gap is at least that. */
+static void timeout(struct worker_table *table, const struct ktstr_worker_report *worker)
+{
+	double waited_ms = (double)WORKER_TABLE_STOP_LIMIT_NS / NS_PER_MS;
+	char subject[32];
+
+	(void)table_tid(subject, sizeof(subject), worker);
+	if (waited_ms > table->limit)
+		table_find(table, KTSTR_OUTCOME_FAIL, subject, waited_ms,
+			   "tid %u stuck at least %.0fms: it did not respond when told to stop "
+			   "(threshold %.0fms)",
+			   worker->tid, waited_ms, table->limit);
+	else
+		table_find(table, KTSTR_OUTCOME_UNDECIDED, subject, waited_ms,
+			   "tid %u did not respond for %.0fms when told to stop, within the "
+			   "threshold of %.0fms, and left no figures",
+			   worker->tid, waited_ms, table->limit);
+}
+
+static const struct table_rule rule = {
+	.metric = "longest gap",
+	.unit = "ms",
+	.judge = judge,
+	.timeout = timeout,
+};
+
+static int open_table(struct ktstr_judge *host, const struct ktstr_value *values, void **ret_state,
+		      struct ktstr_error *err)
+{
+	return worker_table_open(host, &rule, (double)values[P_MAX_GAP].i / NS_PER_MS, ret_state,
+				 err);
+}
+
+static const struct ktstr_checker_ops ops = {
+	.size = sizeof(ops),
+	.wants_count = WORKER_TABLE_WANTS_COUNT,
+	.wants = worker_table_wants,
+	.open = open_table,
+	.observe = worker_table_observe,
+	.finish = worker_table_finish,
+	.close = worker_table_close,
+};
+
+KTSTR_PLUGIN_DEFINE(KTSTR_KIND_CHECKER, .name = "gap", .version = "1.0",
+		    .summary = "no worker stands still for too long", .params = params,
+		    .checker = &ops, .license = "GPL-2.0-only");

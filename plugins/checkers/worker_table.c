@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "worker_table.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+/* CGROUP stands first, but the agent may announce a cgroup after its workers. */
+const uint32_t worker_table_wants[WORKER_TABLE_WANTS_COUNT] = {
+	KTSTR_MSG_CGROUP,
+	KTSTR_MSG_WORKER,
+};
+
+/* FAIL outweighs ERROR: see table_find(). */
+static const uint8_t weights[] = {
+	[KTSTR_OUTCOME_NONE] = 0,      [KTSTR_OUTCOME_SKIP] = 1,  [KTSTR_OUTCOME_PASS] = 2,
+	[KTSTR_OUTCOME_UNDECIDED] = 3, [KTSTR_OUTCOME_ERROR] = 4, [KTSTR_OUTCOME_FAIL] = 5,
+};
+
+int worker_table_open(struct ktstr_judge *judge, const struct table_rule *rule, double limit,
+		      void **ret_table, struct ktstr_error *err)
+{
+	struct worker_table *table = calloc(1, sizeof(*table));
+
+	if (!table)
+		return ktstr_fail(err, -ENOMEM, "no memory for the table of workers");
+	table->judge = judge;
+	table->rule = rule;
+	table->limit = limit;
+	table->outcome = KTSTR_OUTCOME_NONE;
+	*ret_table = table;
+	return 0;
+}
+
+void worker_table_close(void *state)
+{
+	struct worker_table *table = state;
+
+	if (!table)
+		return;
+	free(table->cgroups);
+	free(table->workers);
+	free(table);
+}
+
+/* Room for one more element of an array that doubles at each power of two. NULL: no memory. */
+static void *array_grow(void *array, size_t count, size_t element)
+{
+	size_t size;
+
+	if (count & (count - 1))
+		return array;
+	size = count ? count * 2 : 1;
+	return realloc(array, size * element);
+}
+
+/* Text from a frame as printable ASCII. */
+static void text_copy(char *target, size_t size, const char *source, size_t length)
+{
+	size_t count = length < size - 1 ? length : size - 1;
+
+	for (size_t i = 0; i < count; i++)
+		target[i] = source[i] >= ' ' && source[i] <= '~' ? source[i] : '?';
+	target[count] = '\0';
+}
+
+/* The row of cgroup @id, made when there is none yet. */
+static int cgroup_get(struct worker_table *table, uint32_t id, struct table_cgroup **ret,
+		      struct ktstr_error *err)
+{
+	struct table_cgroup *cgroups, *cgroup;
+
+	/* A run has few cgroups, and the newest is asked for most often. */
+	for (size_t i = table->cgroup_count; i-- > 0;) {
+		if (table->cgroups[i].id == id) {
+			*ret = &table->cgroups[i];
+			return 0;
+		}
+	}
+	if (table->cgroup_count >= WORKER_TABLE_CGROUPS_MAX)
+		return ktstr_fail(err, -E2BIG, "the run speaks of more than %u cgroups",
+				  WORKER_TABLE_CGROUPS_MAX);
+	cgroups = array_grow(table->cgroups, table->cgroup_count, sizeof(*cgroups));
+	if (!cgroups)
+		return ktstr_fail(err, -ENOMEM, "no memory for cgroup %u", id);
+	table->cgroups = cgroups;
+	cgroup = &cgroups[table->cgroup_count++];
+	memset(cgroup, 0, sizeof(*cgroup));
+	cgroup->id = id;
+	if (id == 0)
+		(void)snprintf(cgroup->subject, sizeof(cgroup->subject), "the agent's cgroup");
+	else
+		(void)snprintf(cgroup->subject, sizeof(cgroup->subject), "cgroup #%u", id);
+	*ret = cgroup;
+	return 0;
+}
+
+static int cgroup_observe(struct worker_table *table, const struct ktstr_frame *frame,
+			  struct ktstr_error *err)
+{
+	struct ktstr_cgroup_info info;
+	struct table_cgroup *cgroup = NULL;
+	const char *name;
+	uint32_t length;
+	int code;
+
+	if (ktstr_payload_get(frame, &info, sizeof(info), sizeof(info)) < 0)
+		return ktstr_fail(err, -EBADMSG,
+				  "frame %llu: a cgroup of %u bytes, at least %zu are needed",
+				  (unsigned long long)frame->index, frame->length, sizeof(info));
+	name = ktstr_payload_tail(frame, &length);
+	if (info.name_length > length || info.name_length > WORKER_TABLE_NAME_MAX)
+		return ktstr_fail(err, -EBADMSG,
+				  "frame %llu: a cgroup's name of %u bytes, but %u bytes follow",
+				  (unsigned long long)frame->index, info.name_length, length);
+	code = cgroup_get(table, info.id, &cgroup, err);
+	if (code < 0)
+		return code;
+	cgroup->is_described = true;
+	text_copy(cgroup->name, sizeof(cgroup->name), name, info.name_length);
+	if (info.name_length)
+		(void)snprintf(cgroup->subject, sizeof(cgroup->subject), "cgroup %s", cgroup->name);
+	if (!ktstr_cpuset_count(&info.cpus))
+		cgroup->was_unlimited = true;
+	for (size_t i = 0; i < KTSTR_CPUS_MAX / 64; i++)
+		cgroup->cpus.bits[i] |= info.cpus.bits[i];
+	return 0;
+}
+
+static int worker_observe(struct worker_table *table, const struct ktstr_frame *frame,
+			  struct ktstr_error *err)
+{
+	struct ktstr_worker_report report, *workers;
+	struct table_cgroup *cgroup = NULL;
+	char name[sizeof(report.workload)];
+	uint32_t length;
+	int code;
+
+	if (ktstr_payload_get(frame, &report, sizeof(report), sizeof(report)) < 0)
+		return ktstr_fail(
+			err, -EBADMSG,
+			"frame %llu: a worker's report of %u bytes, at least %zu are needed",
+			(unsigned long long)frame->index, frame->length, sizeof(report));
+	(void)ktstr_payload_tail(frame, &length);
+	if (report.wake_sample_count > length / sizeof(uint32_t))
+		return ktstr_fail(
+			err, -EBADMSG, "frame %llu: %u wake-up samples, but %u bytes follow",
+			(unsigned long long)frame->index, report.wake_sample_count, length);
+	if (table->worker_count >= WORKER_TABLE_WORKERS_MAX)
+		return ktstr_fail(err, -E2BIG, "the run has more than %u workers",
+				  WORKER_TABLE_WORKERS_MAX);
+	code = cgroup_get(table, report.cgroup_id, &cgroup, err);
+	if (code < 0)
+		return code;
+	workers = array_grow(table->workers, table->worker_count, sizeof(*workers));
+	if (!workers)
+		return ktstr_fail(err, -ENOMEM, "no memory for the report of tid %u", report.tid);
+	table->workers = workers;
+	text_copy(name, sizeof(name), report.workload,
+		  strnlen(report.workload, sizeof(report.workload)));
+	memcpy(report.workload, name, sizeof(name));
+	workers[table->worker_count++] = report;
+	return 0;
+}
+
+int worker_table_observe(void *state, const struct ktstr_frame *frame, struct ktstr_error *err)
+{
+	struct worker_table *table = state;
+
+	if (!(frame->flags & KTSTR_FRAME_CRC_OK))
+		return 0;
+	if (frame->msg_type == KTSTR_MSG_CGROUP)
+		return cgroup_observe(table, frame, err);
+	if (frame->msg_type == KTSTR_MSG_WORKER)
+		return worker_observe(table, frame, err);
+	return 0;
+}
+
+void table_find(struct worker_table *table, uint32_t outcome, const char *subject, double measured,
+		const char *format, ...)
+{
+	/* A set of CPUs is the longest thing that a sentence can hold. */
+	char text[2 * TABLE_CPUS_TEXT_MAX + 512];
+	struct ktstr_finding finding = {
+		.size = sizeof(finding),
+		.outcome = outcome,
+		.subject = subject,
+		.metric = table->rule->metric,
+		.unit = table->rule->unit,
+		.measured = measured,
+		.limit = table->limit,
+		.text = text,
+	};
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (weights[outcome] > weights[table->outcome])
+		table->outcome = outcome;
+	table->judge->finding(table->judge, &finding);
+}
+
+const char *table_tid(char *text, size_t size, const struct ktstr_worker_report *worker)
+{
+	(void)snprintf(text, size, "tid %u", worker->tid);
+	return text;
+}
+
+int table_decimals(double measured, double limit)
+{
+	char texts[2][400];
+	int decimals;
+
+	for (decimals = 0; decimals < 6; decimals++) {
+		(void)snprintf(texts[0], sizeof(texts[0]), "%.*f", decimals, measured);
+		(void)snprintf(texts[1], sizeof(texts[1]), "%.*f", decimals, limit);
+		if (strcmp(texts[0], texts[1]) != 0)
+			break;
+	}
+	return decimals;
+}
+
+const char *table_cpus(char *text, size_t size, const struct ktstr_cpuset *cpus)
+{
+	size_t used = (size_t)snprintf(text, size, "{");
+	const char *separator = "";
+	uint32_t cpu = 0;
+
+	while (cpu < KTSTR_CPUS_MAX && used < size) {
+		uint32_t first = cpu, last;
+
+		if (!ktstr_cpuset_has(cpus, cpu++))
+			continue;
+		while (ktstr_cpuset_has(cpus, cpu))
+			cpu++;
+		last = cpu - 1;
+		if (first == last)
+			used += (size_t)snprintf(text + used, size - used, "%s%u", separator,
+						 first);
+		else
+			used += (size_t)snprintf(text + used, size - used, "%s%u%c%u", separator,
+						 first, last == first + 1 ? ',' : '-', last);
+		separator = ",";
+	}
+	if (used + 1 < size)
+		(void)snprintf(text + used, size - used, "}");
+	return text;
+}
+
+/* A worker without a report of its own: say how it ended. */
+static void broken_find(struct worker_table *table, const struct ktstr_worker_report *worker)
+{
+	char subject[32];
+	const char *signal_name;
+
+	(void)table_tid(subject, sizeof(subject), worker);
+	switch (worker->exit_kind) {
+	case KTSTR_WORKER_EXIT_CODE:
+		table_find(table, KTSTR_OUTCOME_ERROR, subject, 0,
+			   "worker tid %u (%s) exited with code %d before it reported", worker->tid,
+			   worker->workload, worker->exit_value);
+		return;
+	case KTSTR_WORKER_EXIT_SIGNAL:
+		signal_name = sigabbrev_np(worker->exit_value);
+		if (signal_name)
+			table_find(table, KTSTR_OUTCOME_ERROR, subject, 0,
+				   "worker tid %u (%s) was killed by SIG%s", worker->tid,
+				   worker->workload, signal_name);
+		else
+			table_find(table, KTSTR_OUTCOME_ERROR, subject, 0,
+				   "worker tid %u (%s) was killed by signal %d", worker->tid,
+				   worker->workload, worker->exit_value);
+		return;
+	case KTSTR_WORKER_EXIT_TIMEOUT:
+		if (table->rule->timeout)
+			table->rule->timeout(table, worker);
+		else
+			table_find(table, KTSTR_OUTCOME_UNDECIDED, subject, 0,
+				   "tid %u did not respond for 5 s when told to stop, so it left "
+				   "no figures",
+				   worker->tid);
+		return;
+	default:
+		table_find(table, KTSTR_OUTCOME_ERROR, subject, 0,
+			   "worker tid %u (%s) left no report and no reason", worker->tid,
+			   worker->workload);
+	}
+}
+
+/* Can anything be said about this worker? If not, say why. */
+static bool worker_is_measured(struct worker_table *table, const struct ktstr_worker_report *worker)
+{
+	char subject[32];
+
+	if (!(worker->flags & KTSTR_WORKER_COMPLETED)) {
+		broken_find(table, worker);
+		return false;
+	}
+	if (!worker->wall_time_ns) {
+		table_find(table, KTSTR_OUTCOME_UNDECIDED,
+			   table_tid(subject, sizeof(subject), worker), 0,
+			   "tid %u reported no wall time, so nothing was measured", worker->tid);
+		return false;
+	}
+	return true;
+}
+
+int worker_table_finish(void *state, uint32_t *ret_outcome, struct ktstr_error *err)
+{
+	struct worker_table *table = state;
+	const struct ktstr_worker_report **members;
+
+	if (!table->worker_count) {
+		table_find(table, KTSTR_OUTCOME_UNDECIDED, "run", 0, "no worker reported");
+		*ret_outcome = table->outcome;
+		return 0;
+	}
+	members = calloc(table->worker_count, sizeof(struct ktstr_worker_report *));
+	if (!members)
+		return ktstr_fail(err, -ENOMEM, "no memory to judge %zu workers",
+				  table->worker_count);
+	for (size_t i = 0; i < table->cgroup_count; i++) {
+		const struct table_cgroup *cgroup = &table->cgroups[i];
+		bool has_broken = false;
+		size_t count = 0;
+
+		for (size_t j = 0; j < table->worker_count; j++) {
+			const struct ktstr_worker_report *worker = &table->workers[j];
+
+			if (worker->cgroup_id != cgroup->id)
+				continue;
+			if (worker_is_measured(table, worker))
+				members[count++] = worker;
+			else
+				has_broken = true;
+		}
+		if (count)
+			table->rule->judge(table, cgroup, members, count, has_broken);
+	}
+	free(members);
+	*ret_outcome = table->outcome;
+	return 0;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The workers of a run, cgroup by cgroup, as CGROUP and WORKER frames tell of them: what the
+ * checkers over workers have in common.
+ *
+ * A frame whose CRC is wrong is never used. A malformed one is refused with a sentence. Nothing in
+ * a frame is trusted: counts are limited by the MAX values below, and text is made printable.
+ */
+#ifndef CHECKERS_WORKER_TABLE_H
+#define CHECKERS_WORKER_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ktstr/checker.h"
+
+#define WORKER_TABLE_WORKERS_MAX 65536u
+#define WORKER_TABLE_CGROUPS_MAX 4096u
+#define WORKER_TABLE_NAME_MAX 255u
+/* How long the agent waits for a worker that was told to stop. */
+#define WORKER_TABLE_STOP_LIMIT_NS UINT64_C(5000000000)
+
+struct table_cgroup {
+	uint32_t id;
+	/* A CGROUP frame described it; else only workers speak of it. */
+	bool is_described;
+	/* It had no cpuset of its own at some time. */
+	bool was_unlimited;
+	/* All CPUs that its cpusets had, one after the other. */
+	struct ktstr_cpuset cpus;
+	char name[WORKER_TABLE_NAME_MAX + 1];
+	/* "cgroup hog0", the subject of its findings. */
+	char subject[WORKER_TABLE_NAME_MAX + 16];
+};
+
+struct worker_table;
+
+/* How one checker judges what the table holds. */
+struct table_rule {
+	/* The figure that the checker measures, and the unit of it and of the limit. */
+	const char *metric;
+	const char *unit;
+	/*
+	 * Judge one cgroup. @workers are those with a report of their own and a measured life;
+	 * there is at least one. @has_broken: there were others too.
+	 */
+	void (*judge)(struct worker_table *table, const struct table_cgroup *cgroup,
+		      const struct ktstr_worker_report *const *workers, size_t count,
+		      bool has_broken);
+	/* Optional: a worker that did not stop when told to. Without it: UNDECIDED. */
+	void (*timeout)(struct worker_table *table, const struct ktstr_worker_report *worker);
+};
+
+struct worker_table {
+	struct ktstr_judge *judge;
+	const struct table_rule *rule;
+	double limit;
+	struct table_cgroup *cgroups;
+	size_t cgroup_count;
+	struct ktstr_worker_report *workers;
+	size_t worker_count;
+	/* The verdict so far; see table_find(). */
+	uint32_t outcome;
+};
+
+/* The types of frames that the table reads, for struct ktstr_checker_ops. */
+#define WORKER_TABLE_WANTS_COUNT 2u
+extern const uint32_t worker_table_wants[WORKER_TABLE_WANTS_COUNT];
+
+/* Make the table that the calls below take as their state. 0 or -ENOMEM. */
+int worker_table_open(struct ktstr_judge *judge, const struct table_rule *rule, double limit,
+		      void **ret_table, struct ktstr_error *err);
+
+/*
+ * Take in one frame. Returns 0, -EBADMSG for a malformed one, -E2BIG when there are more cgroups or
+ * workers than the limits, or -ENOMEM.
+ */
+int worker_table_observe(void *table, const struct ktstr_frame *frame, struct ktstr_error *err);
+
+/*
+ * All frames have been seen: walk cgroup by cgroup, in the order of their first frame, and hand
+ * each to the rule. Workers without a report of their own are dealt with here: killed or exited is
+ * an ERROR, because the evidence is broken. Nobody reported: UNDECIDED.
+ */
+int worker_table_finish(void *table, uint32_t *ret_outcome, struct ktstr_error *err);
+
+/* Free the table; NULL is fine. */
+void worker_table_close(void *table);
+
+/*
+ * Hand one finding to the host. The outcome of the whole is that of the weightiest finding:
+ * FAIL, ERROR, UNDECIDED, PASS, SKIP. A FAIL comes first because it rests on a worker's own whole
+ * report, whatever else broke.
+ */
+__attribute__((format(printf, 5, 6))) void table_find(struct worker_table *table, uint32_t outcome,
+						      const char *subject, double measured,
+						      const char *format, ...);
+
+/* "tid 123". Returns @text. */
+const char *table_tid(char *text, size_t size, const struct ktstr_worker_report *worker);
+
+/* The fewest decimals, 0 to 6, with which @measured does not read like @limit. */
+int table_decimals(double measured, double limit);
+
+/* "{0-3,7}". Returns @text. */
+#define TABLE_CPUS_TEXT_MAX 4096u
+const char *table_cpus(char *text, size_t size, const struct ktstr_cpuset *cpus);
+
+#endif
