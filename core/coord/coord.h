@@ -16,6 +16,17 @@
 #include "runfile/format.h"
 #include "runfile/writer.h"
 
+/* A run file that grows beyond this ends the run: COORD_END_RECORD_FAILED. */
+#define COORD_RUNFILE_MAX (UINT64_C(4) << 30)
+
+/* Names of the milestones that the coordinator appends as RUNFILE_EVENT_TIMING. */
+#define COORD_TIMING_FIRST_BYTE "first_byte"
+#define COORD_TIMING_READY "ready"
+#define COORD_TIMING_SCENARIO_START "scenario_start"
+#define COORD_TIMING_SCENARIO_END "scenario_end"
+#define COORD_TIMING_END "end"
+#define COORD_TIMING_GONE "gone"
+
 /* Why the loop ended. The first that happened counts. */
 enum coord_end {
 	COORD_END_STREAM,	    /* END frame, then the guest powered off: the good way */

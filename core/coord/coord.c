@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "coord/coord.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "coord/internal.h"
+#include "coord/watchdog.h"
+#include "wire/types.h"
+
+/* How long QEMU may take to end after it was asked to. */
+#define QUIT_NS NS_PER_S
+/* How long a guest that powered off, or a QEMU that closed its channels, may take to be gone. */
+#define GOING_NS (2 * NS_PER_S)
+
+/* What follows each way to end. */
+static const struct {
+	const char *name;
+	uint64_t grace_ns; /* before QEMU is made to end */
+	bool asks_guest;   /* write the shutdown byte first */
+	bool then_kill;	   /* without asking QEMU */
+} ends[] = {
+	[COORD_END_STREAM] = { "stream end", 2 * NS_PER_S, false, false },
+	[COORD_END_SCHED_EXIT] = { "scheduler exit", 2 * NS_PER_S, false, false },
+	[COORD_END_PANIC] = { "kernel panic", 300 * NS_PER_MS, false, true },
+	[COORD_END_AGENT_CRASH] = { "agent crash", 300 * NS_PER_MS, false, true },
+	[COORD_END_VM_GONE] = { "VM gone", GOING_NS, false, true },
+	[COORD_END_VM_ERROR] = { "VM error", 0, false, true },
+	[COORD_END_BOOT_TIMEOUT] = { "boot timeout", 0, false, false },
+	[COORD_END_WATCHDOG] = { "watchdog", 1500 * NS_PER_MS, true, false },
+	[COORD_END_TEARDOWN_TIMEOUT] = { "teardown timeout", 0, false, false },
+	[COORD_END_INTERRUPTED] = { "interrupted", 3 * NS_PER_S, true, false },
+	[COORD_END_RECORD_FAILED] = { "record failed", 0, false, true },
+	[COORD_END_GUEST_SHUTDOWN] = { "guest shutdown", GOING_NS, false, false },
+	[COORD_END_INTERNAL] = { "internal error", 0, false, true },
+};
+
+const char *coord_end_name(enum coord_end end)
+{
+	return (size_t)end < ARRAY_SIZE(ends) ? ends[end].name : "unknown";
+}
+
+uint64_t coord_now(const struct coord *c)
+{
+	uint64_t now_ns = clock_monotonic_ns();
+
+	return now_ns > c->spec->start_ns ? now_ns - c->spec->start_ns : 1;
+}
+
+/* The VM has @grace_ns left. What was granted before can only become less. */
+static void wind(struct coord *c, uint64_t grace_ns, bool then_kill)
+{
+	uint64_t deadline_ns = coord_now(c) + grace_ns;
+
+	if (c->stage == STAGE_GONE)
+		return;
+	if (c->stage == STAGE_RUNNING || deadline_ns < c->stage_deadline_ns)
+		c->stage_deadline_ns = deadline_ns;
+	if (c->stage == STAGE_RUNNING)
+		c->stage = STAGE_WINDING;
+	c->then_kill = c->then_kill || then_kill;
+}
+
+/* Ask the agent to end the run early, in order. One byte; where it does not fit nobody listens. */
+static void ask_guest(struct coord *c)
+{
+	const uint8_t byte = WIRE_WAKE_SHUTDOWN;
+
+	if (c->is_shutdown_asked || c->fds[SOURCE_CONSOLE] < 0)
+		return;
+	c->is_shutdown_asked = true;
+	if (send(c->fds[SOURCE_CONSOLE], &byte, sizeof(byte), MSG_NOSIGNAL) < 0)
+		record_warning(c, "the guest could not be asked to end the run");
+}
+
+void coord_decide(struct coord *c, enum coord_end end, const char *format, ...)
+{
+	va_list args;
+
+	if (!c->is_decided) {
+		c->is_decided = true;
+		c->result->end = end;
+		va_start(args, format);
+		(void)vsnprintf(c->result->text, sizeof(c->result->text), format, args);
+		va_end(args);
+	}
+	wind(c, ends[end].grace_ns, ends[end].then_kill);
+	if (ends[end].asks_guest)
+		ask_guest(c);
+}
+
+void coord_close_source(struct coord *c, enum source source)
+{
+	if (c->fds[source] < 0)
+		return;
+	(void)epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, c->fds[source], NULL); /* a file is not in */
+	c->fds[source] = -1;
+	c->is_always_ready[source] = false;
+	if (source != SOURCE_BULK)
+		return;
+	if (c->spec->pid_fd < 0)
+		c->stage = STAGE_GONE; /* nothing else can tell */
+	else
+		wind(c, GOING_NS, true);
+}
+
+static void kill_vm(struct coord *c)
+{
+	c->is_killed = true;
+	if (c->spec->vm_ops && c->spec->vm_ops->kill)
+		c->spec->vm_ops->kill(c->spec->vm);
+	c->stage = STAGE_GONE;
+}
+
+static void quit_vm(struct coord *c)
+{
+	struct ktstr_error err = { 0 };
+
+	if (c->then_kill || !c->spec->vm_ops || !c->spec->vm_ops->quit ||
+	    c->spec->vm_ops->quit(c->spec->vm, &err) < 0) {
+		kill_vm(c);
+		return;
+	}
+	c->stage = STAGE_QUITTING;
+	c->stage_deadline_ns = coord_now(c) + QUIT_NS;
+}
+
+static void serve_text(struct coord *c, bool (*take)(struct coord *c, size_t max), size_t max,
+		       size_t read_size)
+{
+	for (size_t taken = 0; taken < max && take(c, read_size); taken += read_size)
+		;
+}
+
+static void serve_bulk(struct coord *c)
+{
+	uint64_t before = assembler_counters(c->assembler)->bytes;
+	uint64_t taken = 0;
+
+	while (taken < COORD_BULK_PER_WAKE && stream_bulk(c, COORD_BULK_PER_WAKE - taken))
+		taken = assembler_counters(c->assembler)->bytes - before;
+}
+
+static void serve_com1(struct coord *c)
+{
+	serve_text(c, stream_com1, COORD_TEXT_PER_WAKE, 16 * 1024);
+}
+
+static void serve_com2(struct coord *c)
+{
+	serve_text(c, stream_com2, COORD_TEXT_PER_WAKE, 4 * 1024);
+}
+
+static void serve_stderr(struct coord *c)
+{
+	serve_text(c, stream_stderr, COORD_TEXT_PER_WAKE, 4 * 1024);
+}
+
+static void serve_console(struct coord *c)
+{
+	serve_text(c, stream_discard, COORD_TEXT_PER_WAKE, 4 * 1024);
+}
+
+/* The first signal ends the run in order, unless it is ending already; the second at once. */
+static void take_signal(struct coord *c, int number)
+{
+	const char *name = sigabbrev_np(number);
+
+	c->signals++;
+	if (c->result->signal == 0)
+		c->result->signal = number;
+	if (c->signals > 1)
+		kill_vm(c);
+	else if (c->stage == STAGE_RUNNING)
+		coord_decide(c, COORD_END_INTERRUPTED,
+			     "interrupted by SIG%s %.1f s after the start", name ? name : "?",
+			     (double)coord_now(c) / NS_PER_S);
+	else
+		wind(c, 0, false);
+}
+
+static void serve_signal(struct coord *c)
+{
+	struct signalfd_siginfo info;
+	ssize_t n = read(c->fds[SOURCE_SIGNAL], &info, sizeof(info));
+
+	if (n == (ssize_t)sizeof(info))
+		take_signal(c, (int)info.ssi_signo);
+	else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		coord_close_source(c, SOURCE_SIGNAL);
+}
+
+void coord_poll_monitor(struct coord *c)
+{
+	double at_s = (double)coord_now(c) / NS_PER_S;
+
+	if (!c->spec->vm_ops || !c->spec->vm_ops->poll)
+		return;
+	switch (c->spec->vm_ops->poll(c->spec->vm)) {
+	case 1:
+		if (!c->is_powered_off)
+			wind(c, GOING_NS, false);
+		c->is_powered_off = true;
+		break;
+	case 2:
+		c->is_reset = true;
+		coord_decide(c, COORD_END_PANIC,
+			     "the guest panicked or reset itself %.1f s after the start", at_s);
+		break;
+	case 3:
+		coord_decide(c, COORD_END_VM_ERROR,
+			     "QEMU reported an internal error %.1f s after the start", at_s);
+		break;
+	}
+}
+
+static void serve_pid(struct coord *c)
+{
+	c->stage = STAGE_GONE;
+}
+
+static void serve_timer(struct coord *c)
+{
+	uint64_t expirations;
+
+	if (read(c->fds[SOURCE_TIMER], &expirations, sizeof(expirations)) < 0)
+		return; /* not due any more; the clock is asked anyway */
+}
+
+static void (*const serve[SOURCE_COUNT])(struct coord *c) = {
+	[SOURCE_SIGNAL] = serve_signal,
+	[SOURCE_BULK] = serve_bulk,
+	[SOURCE_COM2] = serve_com2,
+	[SOURCE_COM1] = serve_com1,
+	[SOURCE_STDERR] = serve_stderr,
+	[SOURCE_CONSOLE] = serve_console,
+	[SOURCE_MONITOR] = coord_poll_monitor,
+	[SOURCE_PID] = serve_pid,
+	[SOURCE_TIMER] = serve_timer,
+};
+
+static void check_deadlines(struct coord *c)
+{
+	uint64_t now_ns = coord_now(c);
+	struct watchdog_limit limit;
+
+	switch (c->stage) {
+	case STAGE_RUNNING:
+		limit = watchdog_limit(c->spec, c->result);
+		if (now_ns >= limit.at_ns)
+			coord_decide(c, limit.end, "%s (%.1f s after the start)", limit.what,
+				     (double)now_ns / NS_PER_S);
+		break;
+	case STAGE_WINDING:
+		if (now_ns >= c->stage_deadline_ns)
+			quit_vm(c);
+		break;
+	case STAGE_QUITTING:
+		if (now_ns >= c->stage_deadline_ns)
+			kill_vm(c);
+		break;
+	case STAGE_GONE:
+		break;
+	}
+}
+
+static void tick(struct coord *c)
+{
+	uint64_t now_ns = coord_now(c);
+
+	if (now_ns < c->next_tick_ns)
+		return;
+	c->next_tick_ns = now_ns + COORD_TICK_NS;
+	record_flush(c, &c->com1_buffer);
+	record_flush(c, &c->com2_buffer);
+	if (c->observer && c->observer->tick)
+		c->observer->tick(c->observer->arg, c->sinks,
+				  assembler_counters(c->assembler)->frames);
+}
+
+/* Wake at the next tick or deadline, whichever comes first. */
+static int arm_timer(struct coord *c)
+{
+	uint64_t at_ns = c->next_tick_ns;
+	uint64_t deadline_ns = c->stage == STAGE_RUNNING ? watchdog_limit(c->spec, c->result).at_ns
+							 : c->stage_deadline_ns;
+	struct itimerspec timer = { 0 };
+
+	if (deadline_ns < at_ns)
+		at_ns = deadline_ns;
+	if (at_ns == c->timer_at_ns)
+		return 0;
+	c->timer_at_ns = at_ns;
+	timer.it_value.tv_sec = (time_t)((c->spec->start_ns + at_ns) / NS_PER_S);
+	timer.it_value.tv_nsec = (long)((c->spec->start_ns + at_ns) % NS_PER_S);
+	if (timerfd_settime(c->fds[SOURCE_TIMER], TFD_TIMER_ABSTIME, &timer, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Wait, then serve what is ready in the order of enum source. */
+static int serve_once(struct coord *c)
+{
+	struct epoll_event events[SOURCE_COUNT];
+	bool is_ready[SOURCE_COUNT], is_hung_up[SOURCE_COUNT] = { false };
+	int timeout_ms = -1, count;
+
+	for (int i = 0; i < SOURCE_COUNT; i++) {
+		is_ready[i] = c->is_always_ready[i];
+		if (is_ready[i])
+			timeout_ms = 0;
+	}
+	count = epoll_wait(c->epoll_fd, events, SOURCE_COUNT, timeout_ms);
+	if (count < 0)
+		return errno == EINTR ? 0 : -errno;
+	for (int i = 0; i < count; i++) {
+		is_ready[events[i].data.u32] = true;
+		is_hung_up[events[i].data.u32] = (events[i].events & (EPOLLHUP | EPOLLERR)) != 0;
+	}
+	for (int i = 0; i < SOURCE_COUNT; i++) {
+		if (is_ready[i] && c->fds[i] >= 0)
+			serve[i](c);
+		/* The monitor is read by its owner, who cannot tell us that it was closed. */
+		if (i == SOURCE_MONITOR && is_hung_up[i])
+			coord_close_source(c, SOURCE_MONITOR);
+	}
+	return 0;
+}
+
+static void loop(struct coord *c)
+{
+	int rc = 0;
+
+	while (c->stage != STAGE_GONE && rc == 0) {
+		rc = arm_timer(c);
+		if (rc == 0)
+			rc = serve_once(c);
+		check_deadlines(c);
+		tick(c);
+	}
+	if (rc < 0) {
+		coord_decide(c, COORD_END_INTERNAL, "the coordinator's loop failed: %s",
+			     strerror(-rc));
+		kill_vm(c);
+	}
+}
+
+static void show_console_line(void *arg, const char *line)
+{
+	struct coord *c = arg;
+
+	if (c->observer && c->observer->console_line)
+		c->observer->console_line(c->observer->arg, line);
+}
+
+static void take_qemu_line(void *arg, const char *line)
+{
+	struct coord *c = arg;
+	char text[sizeof(c->qemu_last) + 8];
+
+	str_copy(c->qemu_last, sizeof(c->qemu_last), line);
+	if (c->qemu_lines++ >= COORD_STDERR_LINES_MAX)
+		return;
+	(void)snprintf(text, sizeof(text), "QEMU: %s", c->qemu_last);
+	record_warning(c, text);
+}
+
+static int add_source(struct coord *c, enum source source, int fd, struct ktstr_error *err)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = source };
+	int flags;
+
+	if (fd < 0)
+		return 0;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 &&
+			  source != SOURCE_PID))
+		return ktstr_fail(err, -errno, "cannot make channel %d non-blocking: %s", source,
+				  strerror(errno));
+	if (epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+		if (errno != EPERM)
+			return ktstr_fail(err, -errno, "cannot watch channel %d: %s", source,
+					  strerror(errno));
+		c->is_always_ready[source] = true; /* a regular file: a replay */
+	}
+	c->fds[source] = fd;
+	return 0;
+}
+
+static int add_sources(struct coord *c, struct ktstr_error *err)
+{
+	const struct coord_spec *spec = c->spec;
+	const int fds[SOURCE_COUNT] = {
+		[SOURCE_SIGNAL] = spec->signal_fd,
+		[SOURCE_BULK] = spec->bulk_fd,
+		[SOURCE_COM2] = spec->com2_fd,
+		[SOURCE_COM1] = spec->com1_fd,
+		[SOURCE_STDERR] = spec->stderr_fd,
+		[SOURCE_CONSOLE] = spec->console_fd,
+		[SOURCE_MONITOR] = spec->vm_ops && spec->vm_ops->poll ? spec->monitor_fd : -1,
+		[SOURCE_PID] = spec->pid_fd,
+	};
+	int rc, timer_fd;
+
+	for (int i = 0; i < SOURCE_TIMER; i++) {
+		rc = add_source(c, i, fds[i], err);
+		if (rc < 0)
+			return rc;
+	}
+	timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (timer_fd < 0)
+		return ktstr_fail(err, -errno, "cannot create a timer: %s", strerror(errno));
+	rc = add_source(c, SOURCE_TIMER, timer_fd, err);
+	if (rc < 0)
+		(void)close(timer_fd);
+	return rc;
+}
+
+static int coord_init(struct coord *c, struct ktstr_error *err)
+{
+	const struct coord_spec *spec = c->spec;
+
+	for (int i = 0; i < SOURCE_COUNT; i++)
+		c->fds[i] = -1;
+	c->sinks = &c->result->sinks;
+	dispatch_init(c->sinks);
+	c->sinks->workload_duration_ns = spec->workload_duration_ns;
+	c->sinks->kernel_text_link_kva = spec->kernel_text_link_kva;
+	c->observer = spec->observer;
+	c->log_fd = spec->console_log_fd;
+	c->com1 = (struct console){ .word = "Kernel panic", .line = show_console_line, .arg = c };
+	c->com2 = (struct console){ .word = WIRE_CRASH_PREFIX };
+	c->qemu = (struct console){ .line = take_qemu_line, .arg = c };
+	c->com1_buffer.kind = RUNFILE_CONSOLE;
+	c->com1_buffer.max = COORD_CONSOLE_MAX;
+	c->com2_buffer.kind = RUNFILE_CRASH;
+	c->com2_buffer.max = COORD_CRASH_MAX;
+	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (c->epoll_fd < 0)
+		return ktstr_fail(err, -errno, "cannot create an epoll set: %s", strerror(errno));
+	c->assembler = assembler_new();
+	if (!c->assembler)
+		return ktstr_fail(err, -ENOMEM, "out of memory");
+	return add_sources(c, err);
+}
+
+static void coord_done(struct coord *c)
+{
+	if (c->fds[SOURCE_TIMER] >= 0)
+		(void)close(c->fds[SOURCE_TIMER]);
+	if (c->epoll_fd >= 0)
+		(void)close(c->epoll_fd);
+	assembler_free(c->assembler);
+}
+
+int coord_run(const struct coord_spec *spec, struct coord_result *ret, struct ktstr_error *err)
+{
+	_cleanup_free_ struct coord *c = calloc(1, sizeof(*c));
+	int rc;
+
+	if (!c)
+		return ktstr_fail(err, -ENOMEM, "out of memory");
+	*ret = (struct coord_result){ 0 };
+	c->spec = spec;
+	c->result = ret;
+	c->epoll_fd = -1;
+	rc = coord_init(c, err);
+	if (rc == 0) {
+		loop(c);
+		coord_finish(c);
+	} else {
+		kill_vm(c);
+	}
+	coord_done(c);
+	return rc;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "coord/internal.h"
+
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/str.h"
+
+static void record_failed(struct coord *c, const char *text)
+{
+	if (c->is_record_broken)
+		return;
+	c->is_record_broken = true;
+	str_copy(c->record_error, sizeof(c->record_error), text);
+	coord_decide(c, COORD_END_RECORD_FAILED, "the run could not be recorded: %s", text);
+}
+
+static bool append(struct coord *c, uint32_t kind, uint32_t tag, uint32_t flags, uint64_t now_ns,
+		   const void *payload, uint32_t length)
+{
+	struct ktstr_error err = { 0 };
+
+	if (c->is_record_broken || !c->spec->runfile)
+		return false;
+	if (runfile_size(c->spec->runfile) + length > COORD_RUNFILE_MAX) {
+		record_failed(c, "the run file has reached its limit of 4 GiB; let the scenario "
+				 "send less");
+		return false;
+	}
+	if (runfile_append(c->spec->runfile, kind, tag, flags, now_ns, payload, length, &err) < 0) {
+		record_failed(c, err.text);
+		return false;
+	}
+	return true;
+}
+
+void record_frame(struct coord *c, const struct bulk_message *message, uint64_t now_ns)
+{
+	if (append(c, RUNFILE_FRAME, message->msg_type, message->crc_ok ? KTSTR_FRAME_CRC_OK : 0,
+		   now_ns, message->payload, message->length))
+		c->frames_recorded++;
+}
+
+void record_milestone(struct coord *c, const char *name, uint64_t now_ns)
+{
+	(void)append(c, RUNFILE_EVENT, RUNFILE_EVENT_TIMING, 0, now_ns, name,
+		     (uint32_t)strlen(name)); /* a failure has decided the run */
+}
+
+void record_warning(struct coord *c, const char *text)
+{
+	(void)append(c, RUNFILE_EVENT, RUNFILE_EVENT_WARNING, 0, coord_now(c), text,
+		     (uint32_t)strlen(text)); /* as above */
+	if (c->observer && c->observer->warning)
+		c->observer->warning(c->observer->arg, text);
+}
+
+void record_flush(struct coord *c, struct console_buffer *buffer)
+{
+	uint32_t length = buffer->length;
+
+	buffer->length = 0;
+	if (length > 0)
+		(void)append(c, buffer->kind, 0, 0, coord_now(c), buffer->bytes, length);
+}
+
+static void log_console(struct coord *c, const void *bytes, size_t length)
+{
+	int rc;
+
+	if (c->log_fd < 0)
+		return;
+	rc = io_write_all(c->log_fd, bytes, length);
+	if (rc == 0)
+		return;
+	c->log_fd = -1;
+	record_warning(c, "the copy of the console could not be written and is incomplete");
+}
+
+void record_text(struct coord *c, struct console_buffer *buffer, const void *bytes, size_t length)
+{
+	const char *at = bytes;
+
+	if (buffer->kept + length > buffer->max) {
+		length = (size_t)(buffer->max - buffer->kept);
+		if (!buffer->is_full)
+			record_warning(c, "the guest writes without end to its console; the rest "
+					  "is not kept");
+		buffer->is_full = true;
+	}
+	buffer->kept += length;
+	if (buffer->kind == RUNFILE_CONSOLE)
+		log_console(c, bytes, length);
+	while (length > 0) {
+		size_t room = sizeof(buffer->bytes) - buffer->length;
+		size_t part = length < room ? length : room;
+
+		memcpy(buffer->bytes + buffer->length, at, part);
+		buffer->length += (uint32_t)part;
+		at += part;
+		length -= part;
+		if (buffer->length == sizeof(buffer->bytes))
+			record_flush(c, buffer);
+	}
+}
+
+static void fill_summary(struct coord *c)
+{
+	const struct assembler_counters *counters = assembler_counters(c->assembler);
+	const struct dispatch_sinks *sinks = c->sinks;
+
+	c->result->summary = (struct runfile_summary){
+		.size = sizeof(struct runfile_summary),
+		.end_reason = c->result->end,
+		.frames_received = counters->frames,
+		.frames_bucketed = c->frames_recorded,
+		.frames_torn = counters->torn,
+		.frames_dropped =
+			sinks->dropped_internal + sinks->dropped_unknown + sinks->dropped_malformed,
+		.frames_oversize = counters->oversize,
+		.bytes_received = counters->bytes,
+		.bytes_left = assembler_residual(c->assembler),
+		.headers_crc32 = c->account.headers_crc32,
+		.has_end = sinks->has_end,
+		.end_matches = dispatch_end_matches(sinks, &c->account),
+		.frames_after_end = c->frames_after_end,
+		.exit_code = sinks->has_exit ? sinks->exit_code : -1,
+		.last_phase = sinks->last_phase,
+		.is_panicked = c->com1.is_latched || c->is_reset,
+		.is_crashed = c->com2.is_latched,
+		.qemu_status = c->result->qemu_status,
+		.is_sched_exit = sinks->is_sched_exit,
+	};
+}
+
+/* The record of why the run ended; NULL when out of memory. */
+static char *end_reason_json(const struct coord_result *result)
+{
+	json_t *root = json_pack("{s:s, s:s}", "reason", coord_end_name(result->end), "text",
+				 result->text);
+	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+
+	json_decref(root);
+	return text;
+}
+
+static int append_end(struct coord *c, struct ktstr_error *err)
+{
+	_cleanup_free_ char *reason = end_reason_json(c->result);
+	struct runfile_writer *runfile = c->spec->runfile;
+	uint64_t now_ns = coord_now(c);
+	int rc;
+
+	if (!reason)
+		return ktstr_fail(err, -ENOMEM, "out of memory");
+	rc = runfile_append(runfile, RUNFILE_EVENT, RUNFILE_EVENT_END_REASON, 0, now_ns, reason,
+			    (uint32_t)strlen(reason), err);
+	if (rc < 0)
+		return rc;
+	fill_summary(c);
+	return runfile_append(runfile, RUNFILE_SUMMARY, 0, 0, now_ns, &c->result->summary,
+			      sizeof(c->result->summary), err);
+}
+
+/* A stream that ended well is of no use when it could not be kept; other ends stay the first cause.
+ */
+static void spoil(struct coord *c, const char *text)
+{
+	if (c->result->end != COORD_END_STREAM)
+		return;
+	c->result->end = COORD_END_RECORD_FAILED;
+	(void)snprintf(c->result->text, sizeof(c->result->text),
+		       "the run could not be recorded: %.500s", text);
+}
+
+void record_end(struct coord *c)
+{
+	struct ktstr_error err = { 0 };
+
+	if (c->is_record_broken)
+		spoil(c, c->record_error);
+	if (c->spec->runfile && append_end(c, &err) < 0)
+		spoil(c, err.text);
+	fill_summary(c);
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "coord/internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "wire/payload.h"
+#include "wire/types.h"
+
+#define BULK_READ_SIZE ((size_t)256 * 1024)
+#define TEXT_MAX 256
+
+/* SNAPSHOT_REPLY: what the guest gets that asks for a capture of its state. */
+#define SNAPSHOT_STATUS_ERROR 2u
+struct snapshot_reply {
+	uint32_t request_id;
+	uint32_t status;
+	char reason[512];
+};
+
+/* read() that says: > 0 bytes; 0: nothing for the moment. The source is closed at its end. */
+static size_t read_source(struct coord *c, enum source source, void *buffer, size_t size)
+{
+	ssize_t n;
+
+	if (c->fds[source] < 0)
+		return 0;
+	n = read(c->fds[source], buffer, size);
+	if (n > 0)
+		return (size_t)n;
+	if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		coord_close_source(c, source);
+	return 0;
+}
+
+static void serve_snapshots(struct coord *c)
+{
+	for (size_t i = 0; i < c->sinks->snapshot_count; i++) {
+		struct {
+			uint8_t header[WIRE_HEADER_SIZE];
+			struct snapshot_reply reply;
+		} frame = {
+			.reply = {
+				.request_id = c->sinks->snapshots_pending[i].request_id,
+				.status = SNAPSHOT_STATUS_ERROR,
+				.reason = "this coordinator takes no snapshots",
+			},
+		};
+
+		wire_header_encode(KTSTR_MSG_SNAPSHOT_REPLY, &frame.reply, sizeof(frame.reply),
+				   frame.header);
+		if (c->fds[SOURCE_BULK] < 0 ||
+		    send(c->fds[SOURCE_BULK], &frame, sizeof(frame), MSG_NOSIGNAL) < 0)
+			break; /* the guest gives up by itself: its requests have a deadline */
+	}
+	c->sinks->snapshot_count = 0;
+}
+
+static void show_step(struct coord *c, const struct bulk_message *message)
+{
+	const struct coord_observer *observer = c->observer;
+	struct ktstr_step_info step;
+	char name[TEXT_MAX];
+
+	if (observer->step &&
+	    wire_decode_step(message->payload, message->length, &step, name, sizeof(name)) == 0)
+		observer->step(observer->arg, &step, name);
+}
+
+static void show_phase(struct coord *c, const struct bulk_message *message)
+{
+	const struct coord_observer *observer = c->observer;
+	char text[TEXT_MAX];
+
+	if (!observer->phase || message->length == 0)
+		return;
+	str_copy_safe(text, sizeof(text), (const char *)message->payload + 1, message->length - 1);
+	observer->phase(observer->arg, message->payload[0], text);
+}
+
+/* Tell the observer of a frame with a right CRC. */
+static void show(struct coord *c, const struct bulk_message *message)
+{
+	const struct coord_observer *observer = c->observer;
+
+	if (!observer)
+		return;
+	switch (message->msg_type) {
+	case KTSTR_MSG_LIFECYCLE:
+		show_phase(c, message);
+		break;
+	case KTSTR_MSG_STEP:
+		show_step(c, message);
+		break;
+	case KTSTR_MSG_STDOUT:
+	case KTSTR_MSG_STDERR:
+	case KTSTR_MSG_SCHED_LOG:
+		if (observer->output)
+			observer->output(observer->arg, message->msg_type, message->payload,
+					 message->length);
+		break;
+	}
+}
+
+static void note_ready(struct coord *c, uint64_t now_ns)
+{
+	if (!c->sinks->is_ready || c->result->ready_ns != 0)
+		return;
+	c->result->ready_ns = now_ns;
+	record_milestone(c, COORD_TIMING_READY, now_ns);
+	if (c->observer && c->observer->ready)
+		c->observer->ready(c->observer->arg);
+}
+
+static void note_scenario(struct coord *c, uint64_t now_ns)
+{
+	struct coord_result *result = c->result;
+
+	if (c->sinks->scenario_start_ns != 0 && result->scenario_start_ns == 0) {
+		result->scenario_start_ns = now_ns;
+		record_milestone(c, COORD_TIMING_SCENARIO_START, now_ns);
+		if (c->observer && c->observer->scenario)
+			c->observer->scenario(c->observer->arg, true);
+	}
+	if (c->sinks->is_scenario_ended && result->scenario_end_ns == 0) {
+		result->scenario_end_ns = now_ns;
+		record_milestone(c, COORD_TIMING_SCENARIO_END, now_ns);
+		if (c->observer && c->observer->scenario)
+			c->observer->scenario(c->observer->arg, false);
+	}
+}
+
+static void note_sched_exit(struct coord *c, const struct bulk_message *message, uint64_t now_ns)
+{
+	char text[TEXT_MAX] = "";
+	int32_t code;
+
+	if (message->msg_type != KTSTR_MSG_SCHED_EXIT || !message->crc_ok)
+		return;
+	if (wire_decode_i32(message->payload, message->length, &code) == 0)
+		str_copy_safe(text, sizeof(text), (const char *)message->payload + sizeof(code),
+			      message->length - sizeof(code));
+	coord_decide(c, COORD_END_SCHED_EXIT, "the scheduler died %.1f s after the start%s%s",
+		     (double)now_ns / NS_PER_S, text[0] ? ": " : "", text);
+}
+
+static void note_end(struct coord *c, uint64_t now_ns)
+{
+	c->result->end_ns = now_ns;
+	record_milestone(c, COORD_TIMING_END, now_ns);
+	coord_decide(c, COORD_END_STREAM, "the guest ended its stream %.1f s after the start",
+		     (double)now_ns / NS_PER_S);
+}
+
+static void warn_unknown(struct coord *c, uint32_t msg_type)
+{
+	char tag[5], text[TEXT_MAX];
+
+	wire_tag_text(msg_type, tag);
+	(void)snprintf(text, sizeof(text), "the guest sent a frame of an unknown type '%s' (%#x)",
+		       tag, msg_type);
+	record_warning(c, text);
+}
+
+static void take_frame(struct coord *c, const struct bulk_message *message, uint64_t now_ns)
+{
+	struct dispatch_sinks *sinks = c->sinks;
+	size_t unknown_count = sinks->unknown_count;
+	bool had_end = sinks->has_end;
+
+	if (dispatch_bulk_message(message, now_ns, sinks))
+		record_frame(c, message, now_ns);
+	if (had_end)
+		c->frames_after_end++;
+	else if (sinks->has_end)
+		note_end(c, now_ns);
+	else
+		wire_account_add(&c->account, message->header, message->length);
+	if (sinks->unknown_count > unknown_count)
+		warn_unknown(c, message->msg_type);
+	note_ready(c, now_ns);
+	note_scenario(c, now_ns);
+	note_sched_exit(c, message, now_ns);
+	if (message->crc_ok)
+		show(c, message);
+}
+
+bool stream_bulk(struct coord *c, size_t max)
+{
+	struct bulk_message message;
+	uint64_t now_ns;
+	size_t size, n;
+	void *space = assembler_space(c->assembler, BULK_READ_SIZE, &size);
+
+	if (!space) {
+		coord_decide(c, COORD_END_INTERNAL, "out of memory for the frames of the guest");
+		return false;
+	}
+	n = read_source(c, SOURCE_BULK, space, size < max ? size : max);
+	if (n == 0)
+		return false;
+	now_ns = coord_now(c);
+	if (!c->has_first_byte)
+		record_milestone(c, COORD_TIMING_FIRST_BYTE, now_ns);
+	c->has_first_byte = true;
+	assembler_commit(c->assembler, n);
+	while (assembler_next(c->assembler, &message))
+		take_frame(c, &message, now_ns);
+	serve_snapshots(c);
+	return true;
+}
+
+bool stream_com1(struct coord *c, size_t max)
+{
+	char bytes[16 * 1024];
+	size_t n = read_source(c, SOURCE_COM1, bytes, max < sizeof(bytes) ? max : sizeof(bytes));
+
+	if (n == 0)
+		return false;
+	console_feed(&c->com1, bytes, n);
+	record_text(c, &c->com1_buffer, bytes, n);
+	if (c->com1.is_latched)
+		coord_decide(c, COORD_END_PANIC, "kernel panic %.1f s after the start",
+			     (double)coord_now(c) / NS_PER_S);
+	return true;
+}
+
+bool stream_com2(struct coord *c, size_t max)
+{
+	char bytes[4 * 1024];
+	size_t n = read_source(c, SOURCE_COM2, bytes, max < sizeof(bytes) ? max : sizeof(bytes));
+
+	if (n == 0)
+		return false;
+	console_feed(&c->com2, bytes, n);
+	record_text(c, &c->com2_buffer, bytes, n);
+	if (c->com2.is_latched)
+		coord_decide(c, COORD_END_AGENT_CRASH,
+			     "the agent in the guest crashed %.1f s after the start",
+			     (double)coord_now(c) / NS_PER_S);
+	return true;
+}
+
+bool stream_stderr(struct coord *c, size_t max)
+{
+	char bytes[4 * 1024];
+	size_t n = read_source(c, SOURCE_STDERR, bytes, max < sizeof(bytes) ? max : sizeof(bytes));
+
+	console_feed(&c->qemu, bytes, n);
+	return n > 0;
+}
+
+bool stream_discard(struct coord *c, size_t max)
+{
+	char bytes[4 * 1024];
+
+	return read_source(c, SOURCE_CONSOLE, bytes, max < sizeof(bytes) ? max : sizeof(bytes)) > 0;
+}

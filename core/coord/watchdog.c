@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "coord/watchdog.h"
+
+static uint64_t later(uint64_t from_ns, uint64_t duration_ns)
+{
+	uint64_t sum;
+
+	return __builtin_add_overflow(from_ns, duration_ns, &sum) ? UINT64_MAX : sum;
+}
+
+static struct watchdog_limit limit(uint64_t from_ns, uint64_t duration_ns, enum coord_end end,
+				   const char *what)
+{
+	return (struct watchdog_limit){
+		.at_ns = duration_ns > 0 ? later(from_ns, duration_ns) : UINT64_MAX,
+		.end = end,
+		.what = what,
+	};
+}
+
+/*
+ * Frames of the guest move the deadline: each SCENARIO_START sets it anew, each pause puts it off.
+ * A guest that sends them for ever is stopped at twice the budget and one pause.
+ */
+static struct watchdog_limit scenario_limit(const struct dispatch_sinks *sinks)
+{
+	uint64_t budget = sinks->workload_duration_ns;
+	struct watchdog_limit hard =
+		limit(later(sinks->scenario_start_ns, budget), later(budget, WATCHDOG_PAUSE_MAX_NS),
+		      COORD_END_WATCHDOG, "the scenario put off its deadline too often");
+	struct watchdog_limit soft = {
+		.at_ns = sinks->watchdog_reset_ns,
+		.end = COORD_END_WATCHDOG,
+		.what = "the scenario did not end in its time",
+	};
+
+	if (budget == 0)
+		return limit(0, 0, COORD_END_WATCHDOG, "");
+	if (sinks->watchdog_pause_ns != 0)
+		soft = limit(sinks->watchdog_pause_ns, WATCHDOG_PAUSE_MAX_NS, COORD_END_WATCHDOG,
+			     "the scenario stayed paused for too long");
+	return soft.at_ns <= hard.at_ns ? soft : hard;
+}
+
+struct watchdog_limit watchdog_limit(const struct coord_spec *spec,
+				     const struct coord_result *result)
+{
+	const struct dispatch_sinks *sinks = &result->sinks;
+
+	if (sinks->has_end)
+		return limit(0, 0, COORD_END_STREAM, "");
+	if (sinks->is_scenario_ended && spec->teardown_timeout_ns > 0)
+		return limit(result->scenario_end_ns, spec->teardown_timeout_ns,
+			     COORD_END_TEARDOWN_TIMEOUT,
+			     "the guest did not end its stream after the scenario");
+	if (sinks->scenario_start_ns != 0)
+		return scenario_limit(sinks);
+	if (sinks->is_ready)
+		return limit(result->ready_ns, spec->boot_timeout_ns, COORD_END_BOOT_TIMEOUT,
+			     "the guest booted, but started no scenario");
+	return limit(0, spec->boot_timeout_ns, COORD_END_BOOT_TIMEOUT, "the guest did not boot");
+}
