@@ -5,16 +5,22 @@
  *
  * A file header of 64 bytes, then records. A record is a header of 40 bytes, then its payload,
  * padded with zeros to a multiple of 8. All little-endian. A record whose header or payload does
- * not match its CRC, or that runs past the end of the file, ends the file there: a torn tail is
- * cut, not fatal.
+ * not match its CRC, that is longer than allowed, that is not the next one by its index, or that
+ * runs past the end of the file, ends the file there: a torn tail is cut, not fatal.
  */
 #ifndef RUNFILE_FORMAT_H
 #define RUNFILE_FORMAT_H
 
 #include <stdint.h>
 
+#include "ktstr/frame.h"
+
 #define RUNFILE_MAGIC "KTSTRRUN" /* 8 bytes, no NUL */
 #define RUNFILE_VERSION 1u
+/* Records start at multiples of this, and so do their payloads. */
+#define RUNFILE_ALIGNMENT 8u
+/* The largest payload of a record. */
+#define RUNFILE_PAYLOAD_MAX KTSTR_FRAME_PAYLOAD_MAX
 
 struct runfile_header {
 	char magic[8];

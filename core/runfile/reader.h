@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Read a run file, one record after the other, through a mapping that gives back what was passed:
- * memory does not grow with the file.
+ * Read a run file, one record after the other, by plain reads into one buffer: memory grows with
+ * the largest record, not with the file, and a file that is cut meanwhile only ends early.
  */
 #ifndef RUNFILE_READER_H
 #define RUNFILE_READER_H
@@ -14,8 +14,8 @@
 
 struct runfile_reader;
 
-/* Open and check the header. -EINVAL with the sentence: not a run file, another version, damaged
- * header. */
+/* Open and check the header. -EINVAL with the sentence: not a run file, another version, cut off or
+ * damaged header. */
 int runfile_open(const char *path, struct runfile_reader **ret, struct ktstr_error *err);
 /* The same over an fd, which is borrowed until runfile_reader_free(). */
 int runfile_open_fd(int fd, const char *name, struct runfile_reader **ret, struct ktstr_error *err);
@@ -24,8 +24,9 @@ void runfile_reader_free(struct runfile_reader *reader);
 const struct runfile_header *runfile_header_of(const struct runfile_reader *reader);
 
 /*
- * The next record, its payload valid until the next call. 1: there is one; 0: the end. After the
- * end runfile_is_torn() tells whether bytes were left that make no whole record.
+ * The next record, its payload aligned to 8 bytes and valid until the next call. 1: there is one;
+ * 0: the end. After the end runfile_is_torn() tells whether bytes were left that make no whole
+ * record or that could not be read. Records of unknown kind are handed out too.
  */
 int runfile_next(struct runfile_reader *reader, struct runfile_record *ret,
 		 const void **ret_payload);

@@ -1,0 +1,1 @@
+ktstr_unit_test(runfile ktstr_runfile)
