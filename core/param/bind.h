@@ -31,6 +31,10 @@ struct plugin_tables {
 		    struct ktstr_error *err);
 };
 
+/* Most memory behind the values of one bound tree, and deepest nesting of its tables. */
+#define BOUND_BYTES_MAX (64u * 1024u * 1024u)
+#define BOUND_DEPTH_MAX 32
+
 /* Bound values and all memory behind them. Opaque; bound_free() frees. */
 struct bound;
 
@@ -40,7 +44,11 @@ struct bound;
  *
  * Refused with -EINVAL and one sentence: unknown key (with the nearest known one), wrong shape,
  * wrong type, out of range, required key missing. The text starts with "file:line:col: " and ends
- * with the source line and a caret where @source has its text.
+ * with the source line and a caret where @source has its text; where no place is known it starts
+ * with "file: ". A key without a value ("steps:" and nothing behind it) is an empty list or map.
+ * -ENOMEM when there is no memory.
+ *
+ * The values keep nothing of @map, but the words of an ENUM are those of the table.
  */
 int bind_params(const struct ktstr_param *params, size_t stride, const struct node *map,
 		const char *const *skip, const struct source *source,
@@ -52,20 +60,24 @@ size_t bound_count(const struct bound *bound);
 void bound_free(struct bound *bound);
 
 /*
- * Is the table itself well-formed: unique lower_case keys, known types, fallbacks that parse,
- * nested tables present? For the loader. -EINVAL names the row.
+ * Is the table itself well-formed: unique lower_case keys, known types and flags, ranges the right
+ * way round, fallbacks that parse and lie in range (lists, maps and oneofs have none), nested
+ * tables present and not nested into themselves? For the loader. -EINVAL names the row.
  */
 int params_check(const struct ktstr_param *params, size_t stride, struct ktstr_error *err);
 
 /* "integer", "duration", ... for messages and listings. */
 const char *param_type_name(uint32_t type);
 
-/* Fill @err: "name:line:col: text\n  source line\n  ^". Returns -EINVAL. */
+/*
+ * Fill @err: "name:line:col: text\n  source line\n  ^", "name: text" when @line is 0. Bytes that
+ * could drive a terminal are replaced, long lines are cut around the column. Returns -EINVAL.
+ */
 __attribute__((format(printf, 5, 6))) int source_fail(const struct source *source, uint32_t line,
 						      uint32_t column, struct ktstr_error *err,
 						      const char *format, ...);
 
-/* Parse one scalar. Returns 0 or -EINVAL, -ERANGE. */
+/* Parse one scalar. Returns 0 or -EINVAL, -ERANGE. A duration needs a unit, but for "0". */
 int parse_duration(const char *text, int64_t *ret_ns);
 int parse_size(const char *text, int64_t *ret_bytes);
 
