@@ -81,8 +81,8 @@ static void timeout(struct worker_table *table, const struct ktstr_worker_report
 			   worker->tid, waited_ms, table->limit);
 	else
 		table_find(table, KTSTR_OUTCOME_UNDECIDED, subject, waited_ms,
-			   "tid %u did not respond for %.0fms when told to stop, within the "
-			   "threshold of %.0fms, and left no figures",
+			   "tid %u did not respond within %.0fms when told to stop, and left no "
+			   "figures (threshold %.0fms)",
 			   worker->tid, waited_ms, table->limit);
 }
 

@@ -5,12 +5,17 @@
 
 #include "cpuset_spec.h"
 
+/* As deep as the agent nests cgroups. */
+#define DEPTH_MAX 8
+
 /* The cgroups that exist at one point of the story. */
 struct story {
 	const struct ktstr_topology *topology;
 	struct {
 		const char *name;
 		bool has_workers;
+		/* Its controllers were handed down, and stay so when its children are gone. */
+		bool was_parent;
 	} cgroups[STEPS_CGROUPS_MAX];
 	uint32_t count;
 	bool has_spawned;
@@ -60,18 +65,17 @@ static int name_check(const char *name, struct ktstr_error *err)
 				      "0123456789_-";
 	const char *at = name;
 
-	for (;;) {
+	for (int depth = 1;; depth++, at++) {
 		size_t length = strspn(at, letters);
 
 		at += length;
-		if (length == 0 || (*at && *at != '/'))
+		if (length == 0 || (*at && *at != '/') || depth > DEPTH_MAX)
 			return ktstr_fail(err, -EINVAL,
 					  "'%s' is no name for a cgroup; use letters, digits, '_', "
-					  "'-', and '/' between parent and child",
-					  name);
+					  "'-', and '/' between at most %d levels",
+					  name, DEPTH_MAX);
 		if (!*at)
 			return 0;
-		at++;
 	}
 }
 
@@ -84,10 +88,10 @@ static int cpuset_check(const struct story *story, const struct ktstr_value *tex
 }
 
 /* The parent of a new cgroup must exist and, as the kernel has it, be free of workers. */
-static int parent_check(const struct story *story, const char *name, struct ktstr_error *err)
+static int parent_check(struct story *story, const char *name, struct ktstr_error *err)
 {
 	const char *slash = strrchr(name, '/');
-	int length = slash ? (int)(slash - name) : 0;
+	size_t length = slash ? (size_t)(slash - name) : 0;
 	uint32_t i;
 
 	if (!slash)
@@ -95,18 +99,19 @@ static int parent_check(const struct story *story, const char *name, struct ktst
 	for (i = 0; i < story->count; i++) {
 		const char *other = story->cgroups[i].name;
 
-		if (strlen(other) == (size_t)length && strncmp(other, name, (size_t)length) == 0)
+		if (strlen(other) == length && memcmp(other, name, length) == 0)
 			break;
 	}
 	if (i == story->count)
 		return ktstr_fail(err, -EINVAL,
 				  "cgroup '%s' needs a parent '%.*s' at this point; add it before",
-				  name, length, name);
+				  name, (int)length, name);
 	if (story->cgroups[i].has_workers)
 		return ktstr_fail(err, -EINVAL,
-				  "cgroup '%.*s' has workers, and the kernel lets only cgroups "
-				  "without children have any; stop it before adding '%s'",
-				  length, name, name);
+				  "cgroup '%s' cannot be added: '%.*s' has workers, and a cgroup "
+				  "has either workers or cgroups in it; stop it before",
+				  name, (int)length, name);
+	story->cgroups[i].was_parent = true;
 	return 0;
 }
 
@@ -117,22 +122,23 @@ static int check_add(struct story *story, const struct ktstr_value *values, stru
 	int code;
 
 	code = name_check(name, err);
-	if (code == 0)
-		code = parent_check(story, name, err);
-	if (code == 0)
-		code = cpuset_check(story, &values[ADD_CPUSET], err);
 	if (code < 0)
 		return code;
 	if (story_find(story, name) < story->count)
 		return ktstr_fail(err, -EINVAL, "cgroup '%s' exists already; remove it before",
 				  name);
+	code = parent_check(story, name, err);
+	if (code == 0)
+		code = cpuset_check(story, &values[ADD_CPUSET], err);
+	if (code < 0)
+		return code;
 	if (story->count == STEPS_CGROUPS_MAX)
 		return ktstr_fail(err, -E2BIG, "more than %u cgroups at one time",
 				  STEPS_CGROUPS_MAX);
 	if (cpu_max->is_set && !cpu_max->items[CPU_MAX_QUOTA].is_set)
 		return ktstr_fail(err, -EINVAL, "cpu_max of cgroup '%s' needs a quota", name);
-	story->cgroups[story->count].name = name;
-	story->cgroups[story->count++].has_workers = false;
+	memset(&story->cgroups[story->count], 0, sizeof(story->cgroups[0]));
+	story->cgroups[story->count++].name = name;
 	return 0;
 }
 
@@ -175,7 +181,6 @@ static int check_spawn(struct story *story, const struct ktstr_value *values,
 		       struct ktstr_error *err)
 {
 	const char *name = values[SPAWN_CGROUP].s;
-	const char *child;
 	uint32_t index = 0;
 	int code;
 
@@ -188,12 +193,12 @@ static int check_spawn(struct story *story, const struct ktstr_value *values,
 	code = must_exist(story, name, &index, err);
 	if (code < 0)
 		return code;
-	child = story_child(story, name);
-	if (child)
-		return ktstr_fail(err, -EINVAL,
-				  "cgroup '%s' holds '%s', and the kernel lets only cgroups "
-				  "without children have workers",
-				  name, child);
+	if (story->cgroups[index].was_parent)
+		return ktstr_fail(
+			err, -EINVAL,
+			"cgroup '%s' holds or held other cgroups, and a cgroup has either "
+			"workers or cgroups in it",
+			name);
 	story->cgroups[index].has_workers = true;
 	return 0;
 }

@@ -25,8 +25,7 @@ static int fair_class_check(struct ktstr_error *err)
 	if (code < 0)
 		return code;
 	if (strcmp(state, "disabled") != 0)
-		return ktstr_fail(err, -EBUSY,
-				  "a sched_ext scheduler is in charge: '%s' says '%s'",
+		return ktstr_fail(err, -EBUSY, "a sched_ext scheduler is in charge: '%s' says '%s'",
 				  SCHED_EXT_STATE_PATH, state);
 	return 0;
 }

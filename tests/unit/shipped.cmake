@@ -1,0 +1,22 @@
+# The plugins that ship, driven through their descriptors as the agent and the judge drive them.
+set(shipped_plugins scheduler_eevdf workload_cpu_spin workload_bursty workload_yield_heavy workload_futex_pingpong
+	scenario_cpu_hog scenario_steps checker_starvation checker_fairness checker_gap checker_isolation)
+
+function(shipped_test name)
+	ktstr_unit_test(${name} ${ARGN} ${CMAKE_DL_LIBS})
+	target_sources(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/unit/shipped.c)
+	target_compile_definitions(test_${name} PRIVATE
+		SHIPPED_PLUGIN_DIR="${CMAKE_BINARY_DIR}/${KTSTR_PLUGINDIR}"
+		SHIPPED_SCENARIO_DIR="${PROJECT_SOURCE_DIR}/scenarios")
+	add_dependencies(test_${name} ${shipped_plugins})
+endfunction()
+
+shipped_test(checkers)
+shipped_test(workloads)
+shipped_test(eevdf)
+target_sources(test_eevdf PRIVATE ${PROJECT_SOURCE_DIR}/plugins/schedulers/sched_ext_state.c)
+target_include_directories(test_eevdf PRIVATE ${PROJECT_SOURCE_DIR}/plugins)
+
+ktstr_unit_test(cpuset_spec)
+target_sources(test_cpuset_spec PRIVATE ${PROJECT_SOURCE_DIR}/plugins/scenarios/cpuset_spec.c)
+target_include_directories(test_cpuset_spec PRIVATE ${PROJECT_SOURCE_DIR}/plugins)
