@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "guest/agent.h"
+
+#include <stdint.h>
+#include <unistd.h>
+
+#include "guest/boot.h"
+#include "guest/cgroup.h"
+#include "guest/crash.h"
+#include "guest/kernaddrs.h"
+#include "guest/port.h"
+#include "guest/session.h"
+#include "guest/supervisor.h"
+#include "guest/wake.h"
+#include "wire/types.h"
+
+#define AGENT_JOB "/ktstr/job"
+#define AGENT_CONSOLE "/dev/hvc0"
+#define AGENT_PORTS "/sys/class/virtio-ports"
+#define AGENT_DEV "/dev"
+
+static int run_session(void *arg, struct session_link *link)
+{
+	return session_run(arg, link);
+}
+
+/* Where the kernel lies, then that the agent is there. */
+static int announce(struct port *port)
+{
+	struct ktstr_kern_addrs addrs;
+	uint8_t phase = KTSTR_PHASE_INIT_STARTED;
+	int rc;
+
+	kernaddrs_read(&addrs);
+	rc = port_send(port, KTSTR_MSG_KERN_ADDRS, &addrs, sizeof(addrs));
+	if (rc == 0)
+		rc = port_send(port, KTSTR_MSG_SYS_RDY, NULL, 0);
+	if (rc == 0)
+		rc = port_send(port, KTSTR_MSG_LIFECYCLE, &phase, sizeof(phase));
+	return rc;
+}
+
+void agent_main(void)
+{
+	struct session_spec session = { .job_path = AGENT_JOB, .cgroup_mount = CGROUP_MOUNT };
+	struct ktstr_error err = { 0 };
+	struct port port;
+	struct supervisor_spec spec = {
+		.port = &port,
+		.is_init = true,
+		.stop_grace_ns = SUPERVISOR_STOP_GRACE_NS,
+		.wind_up_ns = SUPERVISOR_WIND_UP_NS,
+		.session = run_session,
+		.arg = &session,
+	};
+	int fd;
+
+	crash_catch_init();
+	if (boot_mount(&err) < 0 || boot_check_sentinel(BOOT_SENTINEL, &err) < 0)
+		boot_fatal(err.text);
+	fd = port_open(AGENT_PORTS, AGENT_DEV, WIRE_PORT_BULK,
+		       boot_port_budget_ns((uint32_t)sysconf(_SC_NPROCESSORS_ONLN)), &err);
+	if (fd < 0)
+		boot_fatal(err.text);
+	port_init(&port, fd);
+	spec.wake_fd = wake_open(AGENT_CONSOLE);
+	if (announce(&port) < 0)
+		boot_fatal("the bulk port cannot be written to");
+	if (supervisor_run(&spec, &err) < 0)
+		boot_fatal(err.text);
+	boot_power_off();
+}

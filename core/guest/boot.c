@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "guest/boot.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "guest/crash.h"
+#include "wire/types.h"
+
+static const struct {
+	const char *type;
+	const char *target;
+	const char *options;
+	bool is_required;
+} mounts[] = {
+	{ "proc", "/proc", NULL, true },
+	{ "sysfs", "/sys", NULL, true },
+	{ "devtmpfs", "/dev", NULL, true },
+	{ "tmpfs", "/tmp", "mode=1777", true },
+	{ "cgroup2", "/sys/fs/cgroup", NULL, true },
+	{ "bpf", "/sys/fs/bpf", NULL, false },
+	{ "debugfs", "/sys/kernel/debug", NULL, false },
+	{ "tracefs", "/sys/kernel/tracing", NULL, false },
+	{ "tmpfs", "/dev/shm", "mode=1777", false },
+	{ "tmpfs", "/run", "mode=755", false },
+};
+
+static const struct {
+	const char *target;
+	const char *path;
+} links[] = {
+	{ "/proc/self/fd", "/dev/fd" },
+	{ "/proc/self/fd/0", "/dev/stdin" },
+	{ "/proc/self/fd/1", "/dev/stdout" },
+	{ "/proc/self/fd/2", "/dev/stderr" },
+};
+
+int boot_mount(struct ktstr_error *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
+		(void)mkdir(mounts[i].target, 0755); /* mount() tells when it is not there */
+		if (mount(mounts[i].type, mounts[i].target, mounts[i].type, 0, mounts[i].options) ==
+			    0 ||
+		    errno == EBUSY || !mounts[i].is_required)
+			continue;
+		return ktstr_fail(err, -errno, "cannot mount '%s' on '%s': %s", mounts[i].type,
+				  mounts[i].target, strerror(errno));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		(void)symlink(links[i].target, links[i].path); /* a comfort for plugins */
+	return 0;
+}
+
+int boot_check_sentinel(const char *path, struct ktstr_error *err)
+{
+	if (access(path, F_OK) == 0)
+		return 0;
+	return ktstr_fail(err, -ENODATA,
+			  "initramfs is truncated: '%s' is missing; give the VM more memory", path);
+}
+
+uint64_t boot_port_budget_ns(uint32_t cpus)
+{
+	uint64_t budget_ns = 10 * NS_PER_S + cpus * 150 * NS_PER_MS;
+
+	return budget_ns < 90 * NS_PER_S ? budget_ns : 90 * NS_PER_S;
+}
+
+void boot_fatal(const char *text)
+{
+	char line[KTSTR_ERROR_TEXT_MAX + 64];
+
+	(void)snprintf(line, sizeof(line), WIRE_CRASH_PREFIX " %s\n", text);
+	(void)!write(STDERR_FILENO, line, strlen(line)); /* the console, that is COM1 */
+	crash_write(line);
+	(void)reboot(RB_AUTOBOOT);
+	_exit(1);
+}
+
+void boot_power_off(void)
+{
+	(void)reboot(RB_POWER_OFF);
+	_exit(0);
+}

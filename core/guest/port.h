@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The bulk port: the one way from the guest to the host for frames. PID 1 is its only writer, so a
+ * process that is killed in the middle of a frame cannot tear the stream.
+ */
+#ifndef GUEST_PORT_H
+#define GUEST_PORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ktstr/error.h"
+#include "ktstr/frame.h"
+#include "wire/frame.h"
+
+struct port {
+	int fd;
+	struct wire_account account;
+};
+
+/* Take @fd. */
+void port_init(struct port *port, int fd);
+void port_done(struct port *port);
+
+/*
+ * Open the virtio-serial port that is called @name, by the names in @sysfs
+ * ("/sys/class/virtio-ports"), as a node of @dev ("/dev"). Waits at most @timeout_ns for it to
+ * appear. A port can be opened once, so it is opened for reading and writing. Returns the fd.
+ */
+int port_open(const char *sysfs, const char *dev, const char *name, uint64_t timeout_ns,
+	      struct ktstr_error *err);
+
+/* Send one frame. 0, -EMSGSIZE, or what the write said; after that the stream is broken. */
+int port_send(struct port *port, uint32_t msg_type, const void *payload, uint32_t length);
+
+/* Send @length bytes at @frames: whole frames, header and payload, one after the other. */
+int port_forward(struct port *port, const void *frames, size_t length);
+
+/* Send the last frame: the account of those before it. */
+int port_end(struct port *port);
+
+#endif

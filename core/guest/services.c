@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "guest/services.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "wire/types.h"
+
+/* How often a hold asks the scheduler whether it lives. */
+#define ALIVE_INTERVAL_NS (100 * NS_PER_MS)
+
+/* Bits of ktstr_stimulus.op_kinds. */
+enum op {
+	OP_CGROUP_CREATE = 0,
+	OP_CGROUP_REMOVE = 2,
+	OP_SET_CPUS = 3,
+	OP_CLEAR_CPUS = 4,
+	OP_SPAWN = 6,
+	OP_STOP = 7,
+};
+
+static struct services *services_of(struct ktstr_guest *g)
+{
+	return (struct services *)g;
+}
+
+static void note_op(struct services *services, enum op op)
+{
+	services->op_kinds |= 1u << op;
+	if (services->op_count < UINT16_MAX)
+		services->op_count++;
+}
+
+static int send_failed(int rc, const char *what, struct ktstr_error *err)
+{
+	if (rc == 0)
+		return 0;
+	if (rc == -EMSGSIZE)
+		return ktstr_fail(err, rc, "cannot send %s: larger than %u bytes", what,
+				  KTSTR_FRAME_PAYLOAD_MAX);
+	return ktstr_fail(err, -EIO, "cannot send %s: %s", what, strerror(-rc));
+}
+
+static uint64_t guest_now_ns(struct ktstr_guest *g)
+{
+	(void)g;
+	return clock_monotonic_ns();
+}
+
+static uint64_t guest_random(struct ktstr_guest *g)
+{
+	return random_next(&services_of(g)->random);
+}
+
+static void guest_log(struct ktstr_guest *g, uint32_t level, const char *text)
+{
+	static const char *const names[] = { "error", "warning", "note", "debug" };
+	char line[1100];
+	int length = snprintf(line, sizeof(line), "%s: %s\n",
+			      names[level < ARRAY_SIZE(names) ? level : KTSTR_LOG_DEBUG], text);
+
+	if (length >= (int)sizeof(line))
+		length = (int)sizeof(line) - 1;
+	/* A log line that cannot be sent has nobody to tell. */
+	(void)channel_send(&services_of(g)->link->sender, KTSTR_MSG_STDERR, line, (uint32_t)length);
+}
+
+/* Frames that say how the run itself goes: the agent's alone. */
+static const uint32_t agents_own[] = {
+	KTSTR_MSG_SCENARIO_START, KTSTR_MSG_SCENARIO_PAUSE, KTSTR_MSG_SCENARIO_RESUME,
+	KTSTR_MSG_SCENARIO_END,	  KTSTR_MSG_TEST_RESULT,    KTSTR_MSG_EXIT,
+	KTSTR_MSG_LIFECYCLE,	  KTSTR_MSG_HELLO,	    KTSTR_MSG_END,
+};
+
+static int guest_emit(struct ktstr_guest *g, uint32_t msg_type, const void *payload,
+		      uint32_t length, struct ktstr_error *err)
+{
+	const struct wire_type *type = wire_type_find(msg_type);
+	char tag[5];
+
+	wire_tag_text(msg_type, tag);
+	if (!type || type->is_internal || type->direction != WIRE_TO_HOST)
+		return ktstr_fail(err, -EINVAL, "'%s' is no type of frame that a plugin can send",
+				  tag);
+	for (size_t i = 0; i < ARRAY_SIZE(agents_own); i++)
+		if (msg_type == agents_own[i])
+			return ktstr_fail(err, -EINVAL, "only the agent sends %s frames",
+					  type->name);
+	return send_failed(channel_send(&services_of(g)->link->sender, msg_type, payload, length),
+			   type->name, err);
+}
+
+static int guest_stopping(struct ktstr_guest *g)
+{
+	return services_of(g)->link->status->is_stopping != 0;
+}
+
+uint64_t services_elapsed_ms(const struct services *services)
+{
+	if (!services->start_ns)
+		return 0;
+	return (clock_monotonic_ns() - services->start_ns) / NS_PER_MS;
+}
+
+static int send_stimulus(struct services *services, uint32_t msg_type, struct ktstr_error *err)
+{
+	uint32_t workers = workers_count(services->workers);
+	uint32_t cgroups = cgroups_count(services->cgroups);
+	struct ktstr_stimulus stimulus = {
+		.elapsed_ms = (uint32_t)services_elapsed_ms(services),
+		.step_index = services->step_index,
+		.op_count = services->op_count,
+		.op_kinds = services->op_kinds,
+		.cgroup_count = (uint16_t)(cgroups < UINT16_MAX ? cgroups : UINT16_MAX),
+		.worker_count = (uint16_t)(workers < UINT16_MAX ? workers : UINT16_MAX),
+		.total_iterations = workers_iterations(services->workers),
+	};
+
+	services->op_count = 0;
+	services->op_kinds = 0;
+	return send_failed(
+		channel_send(&services->link->sender, msg_type, &stimulus, sizeof(stimulus)),
+		"a step", err);
+}
+
+static int guest_step_end(struct ktstr_guest *g, struct ktstr_error *err)
+{
+	struct services *services = services_of(g);
+
+	if (!services->is_step_open)
+		return ktstr_fail(err, -EINVAL, "no step is open");
+	services->is_step_open = false;
+	return send_stimulus(services, KTSTR_MSG_STEP_END, err);
+}
+
+static int guest_step(struct ktstr_guest *g, const char *name, uint32_t index, uint32_t count,
+		      uint64_t hold_ns, struct ktstr_error *err)
+{
+	struct services *services = services_of(g);
+	struct ktstr_step_info info = {
+		.size = sizeof(info),
+		.index = (uint16_t)index,
+		.count = (uint16_t)count,
+		.hold_ns = hold_ns,
+		.name_length = (uint32_t)strnlen(name, 255),
+	};
+	int rc = 0;
+
+	if (index == 0 || index > UINT16_MAX || count > UINT16_MAX)
+		return ktstr_fail(err, -EINVAL, "step '%s': number %u of %u is not in 1 to %u",
+				  name, index, count, UINT16_MAX);
+	if (services->is_step_open)
+		rc = guest_step_end(g, err);
+	if (rc < 0)
+		return rc;
+	services->step_index = info.index;
+	services->is_step_open = true;
+	rc = send_failed(channel_send_pair(&services->link->sender, KTSTR_MSG_STEP, &info,
+					   sizeof(info), name, info.name_length),
+			 "a step", err);
+	return rc < 0 ? rc : send_stimulus(services, KTSTR_MSG_STIMULUS, err);
+}
+
+static int check_scheduler(struct services *services, struct ktstr_error *err)
+{
+	if (services->scheduler_death.code == 0 && services->scheduler &&
+	    KTSTR_HAS(services->scheduler, alive)) {
+		struct ktstr_error death = { 0 };
+		int rc = services->scheduler->alive(&services->guest, services->scheduler_state,
+						    &death);
+
+		if (rc < 0 && !death.text[0])
+			(void)ktstr_fail(&death, -ESRCH, "%s", strerror(-rc));
+		if (rc < 0) {
+			death.code = -ESRCH;
+			services->scheduler_death = death;
+		}
+	}
+	if (services->scheduler_death.code)
+		*err = services->scheduler_death;
+	return services->scheduler_death.code;
+}
+
+/* Wait until something happens, or @until_ns. */
+static void hold_wait(struct services *services, uint64_t now_ns, uint64_t until_ns)
+{
+	struct pollfd poll_fds[] = {
+		{ .fd = services->link->stop_fd, .events = POLLIN },
+		{ .fd = workers_watch_fd(services->workers), .events = POLLIN },
+	};
+	struct timespec left;
+
+	if (until_ns - now_ns > ALIVE_INTERVAL_NS && services->scheduler &&
+	    KTSTR_HAS(services->scheduler, alive))
+		until_ns = now_ns + ALIVE_INTERVAL_NS;
+	left.tv_sec = (time_t)((until_ns - now_ns) / NS_PER_S);
+	left.tv_nsec = (long)((until_ns - now_ns) % NS_PER_S);
+	(void)ppoll(poll_fds, ARRAY_SIZE(poll_fds), &left, NULL);
+}
+
+static int guest_hold(struct ktstr_guest *g, uint64_t duration_ns, struct ktstr_error *err)
+{
+	struct services *services = services_of(g);
+	uint64_t now_ns = clock_monotonic_ns();
+	uint64_t until_ns = duration_ns < UINT64_MAX - now_ns ? now_ns + duration_ns : UINT64_MAX;
+
+	for (;;) {
+		int rc;
+
+		if (guest_stopping(g))
+			return ktstr_fail(err, -ECANCELED, "the run is to end early");
+		rc = check_scheduler(services, err);
+		if (rc == 0)
+			rc = workers_check(services->workers, err);
+		if (rc < 0)
+			return rc;
+		now_ns = clock_monotonic_ns();
+		if (now_ns >= until_ns)
+			return 0;
+		hold_wait(services, now_ns, until_ns);
+	}
+}
+
+static int send_cgroup(struct services *services, uint32_t id, struct ktstr_error *err)
+{
+	const char *name = cgroups_name(services->cgroups, id);
+	struct ktstr_cgroup_info info = {
+		.size = sizeof(info),
+		.id = id,
+		.name_length = (uint32_t)strlen(name),
+		.cpus = *cgroups_cpus(services->cgroups, id),
+	};
+
+	return send_failed(channel_send_pair(&services->link->sender, KTSTR_MSG_CGROUP, &info,
+					     sizeof(info), name, info.name_length),
+			   "a cgroup", err);
+}
+
+static int guest_cgroup_create(struct ktstr_guest *g, const struct ktstr_cgroup_spec *spec,
+			       uint32_t *ret_id, struct ktstr_error *err)
+{
+	struct services *services = services_of(g);
+	uint32_t id = 0;
+	int rc = cgroups_create(services->cgroups, spec, &id, err);
+
+	if (rc < 0)
+		return rc;
+	note_op(services, OP_CGROUP_CREATE);
+	rc = send_cgroup(services, id, err);
+	if (rc == 0)
+		*ret_id = id;
+	return rc;
+}
+
+static int guest_cgroup_find(struct ktstr_guest *g, const char *name, uint32_t *ret_id)
+{
+	return cgroups_find(services_of(g)->cgroups, name, ret_id);
+}
+
+static int guest_cgroup_set_cpus(struct ktstr_guest *g, uint32_t id,
+				 const struct ktstr_cpuset *cpus, struct ktstr_error *err)
+{
+	struct services *services = services_of(g);
+	int rc = cgroups_set_cpus(services->cgroups, id, cpus, err);
+
+	if (rc < 0)
+		return rc;
+	note_op(services, ktstr_cpuset_count(cpus) ? OP_SET_CPUS : OP_CLEAR_CPUS);
+	return send_cgroup(services, id, err);
+}
+
+static int find_workload(const struct services *services, const struct ktstr_value *value,
+			 const struct ktstr_workload_ops **ret, struct ktstr_error *err)
+{
+	if (!value || value->type != KTSTR_PARAM_PLUGIN || !value->s)
+		return ktstr_fail(err, -EINVAL, "a spawn needs a value that names a workload");
+	for (size_t i = 0; i < services->plugin_count; i++) {
+		const struct ktstr_plugin *descriptor = services->plugins[i]->descriptor;
+
+		if (descriptor->kind == KTSTR_KIND_WORKLOAD &&
+		    strcmp(descriptor->name, value->s) == 0) {
+			*ret = descriptor->workload;
+			return 0;
+		}
+	}
+	return ktstr_fail(err, -ENOENT, "workload '%s' was not shipped to the guest", value->s);
+}
+
+static int guest_spawn(struct ktstr_guest *g, const struct ktstr_spawn_spec *spec,
+		       uint32_t *ret_group, struct ktstr_error *err)
+{
+	struct services *services = services_of(g);
+	const struct ktstr_workload_ops *ops = NULL;
+	int rc = find_workload(services, spec->workload, &ops, err);
+
+	if (rc == 0)
+		rc = workers_spawn(services->workers, ops, spec->workload->s, spec, ret_group, err);
+	if (rc == 0)
+		note_op(services, OP_SPAWN);
+	return rc;
+}
+
+static int send_report(void *arg, const struct ktstr_worker_report *report, const uint32_t *samples)
+{
+	struct services *services = arg;
+
+	return channel_send_pair(&services->link->sender, KTSTR_MSG_WORKER, report, sizeof(*report),
+				 samples, report->wake_sample_count * (uint32_t)sizeof(*samples));
+}
+
+/* Stopping workers is the agent's time, not the scenario's. */
+static int collect(struct services *services, const struct worker_filter *filter,
+		   struct ktstr_error *err)
+{
+	struct session_status *status = services->link->status;
+	uint32_t was_winding_up = status->is_winding_up;
+	int rc, pause_rc, resume_rc;
+
+	status->is_winding_up = 1;
+	pause_rc = channel_send(&services->link->sender, KTSTR_MSG_SCENARIO_PAUSE, NULL, 0);
+	rc = workers_collect(services->workers, filter, send_report, services, err);
+	resume_rc = channel_send(&services->link->sender, KTSTR_MSG_SCENARIO_RESUME, NULL, 0);
+	status->is_winding_up = was_winding_up;
+	if (pause_rc == 0)
+		pause_rc = resume_rc;
+	return rc < 0 ? rc : send_failed(pause_rc, "a pause", err);
+}
+
+static int guest_stop(struct ktstr_guest *g, uint32_t group, struct ktstr_error *err)
+{
+	struct worker_filter filter = { .group = group };
+
+	note_op(services_of(g), OP_STOP);
+	return collect(services_of(g), &filter, err);
+}
+
+static int guest_stop_cgroup(struct ktstr_guest *g, uint32_t cgroup_id, struct ktstr_error *err)
+{
+	struct worker_filter filter = { .is_by_cgroup = 1, .cgroup_id = cgroup_id };
+
+	if (cgroup_id && !cgroups_name(services_of(g)->cgroups, cgroup_id))
+		return ktstr_fail(err, -ENOENT, "there is no cgroup with the id %u", cgroup_id);
+	note_op(services_of(g), OP_STOP);
+	return collect(services_of(g), &filter, err);
+}
+
+static int guest_cgroup_remove(struct ktstr_guest *g, uint32_t id, struct ktstr_error *err)
+{
+	int rc = guest_stop_cgroup(g, id, err);
+
+	if (rc == 0)
+		rc = cgroups_remove(services_of(g)->cgroups, id, err);
+	if (rc == 0)
+		note_op(services_of(g), OP_CGROUP_REMOVE);
+	return rc;
+}
+
+static const struct ktstr_guest_ops guest_ops = {
+	.size = sizeof(guest_ops),
+	.now_ns = guest_now_ns,
+	.random = guest_random,
+	.log = guest_log,
+	.emit = guest_emit,
+	.stopping = guest_stopping,
+	.step = guest_step,
+	.step_end = guest_step_end,
+	.hold = guest_hold,
+	.cgroup_create = guest_cgroup_create,
+	.cgroup_find = guest_cgroup_find,
+	.cgroup_set_cpus = guest_cgroup_set_cpus,
+	.cgroup_remove = guest_cgroup_remove,
+	.spawn = guest_spawn,
+	.stop = guest_stop,
+	.stop_cgroup = guest_stop_cgroup,
+};
+
+int services_init(struct services *services, const struct services_spec *spec,
+		  struct ktstr_error *err)
+{
+	struct workers_spec workers_spec = {
+		.seed = spec->seed,
+		.stop_timeout_ns = WORKER_STOP_TIMEOUT_NS,
+	};
+	int rc;
+
+	*services = (struct services){
+		.guest = { .ops = &guest_ops, .topology = spec->topology },
+		.link = spec->link,
+		.plugins = spec->plugins,
+		.plugin_count = spec->plugin_count,
+	};
+	random_init(&services->random, spec->seed, RANDOM_FOR_RUN, 0, 0);
+	rc = cgroups_new(spec->cgroup_mount, &services->cgroups, err);
+	if (rc < 0)
+		return rc;
+	workers_spec.cgroups = services->cgroups;
+	rc = workers_new(&workers_spec, &services->workers, err);
+	if (rc < 0)
+		services_done(services);
+	return rc;
+}
+
+void services_done(struct services *services)
+{
+	workers_free(services->workers);
+	services->workers = NULL;
+	cgroups_free(services->cgroups);
+	services->cgroups = NULL;
+}
+
+void services_start(struct services *services)
+{
+	services->start_ns = clock_monotonic_ns();
+}
+
+int services_finish(struct services *services, struct ktstr_error *err)
+{
+	const struct worker_filter all = { 0 };
+	struct ktstr_error later;
+	int step_rc = 0, rc;
+
+	if (services->is_step_open)
+		step_rc = guest_step_end(&services->guest, err);
+	rc = collect(services, &all, step_rc < 0 ? &later : err);
+	return step_rc < 0 ? step_rc : rc;
+}

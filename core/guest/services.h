@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The services that the agent lends to schedulers and scenarios (ktstr/guest.h). */
+#ifndef GUEST_SERVICES_H
+#define GUEST_SERVICES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "guest/cgroup.h"
+#include "guest/random.h"
+#include "guest/session.h"
+#include "guest/worker.h"
+#include "ktstr/guest.h"
+#include "plugin/loader.h"
+
+struct services {
+	struct ktstr_guest guest; /* what plugins see; first, so that its address is ours */
+	struct session_link *link;
+	struct cgroups *cgroups; /* these two are owned */
+	struct workers *workers;
+	struct random random;
+	struct plugin **plugins; /* what spawn() finds workloads in */
+	size_t plugin_count;
+	/* The scheduler, once it has started. */
+	const struct ktstr_scheduler_ops *scheduler;
+	void *scheduler_state;
+	struct ktstr_error scheduler_death; /* code 0: it lives */
+	/* The scenario and its open step. */
+	uint64_t start_ns; /* of SCENARIO_START; 0: not yet */
+	uint16_t step_index;
+	bool is_step_open;
+	uint16_t op_count; /* since the last stimulus frame */
+	uint32_t op_kinds;
+};
+
+struct services_spec {
+	struct session_link *link;
+	const char *cgroup_mount;
+	const struct ktstr_topology *topology; /* borrowed */
+	uint64_t seed;
+	struct plugin **plugins; /* borrowed */
+	size_t plugin_count;
+};
+
+int services_init(struct services *services, const struct services_spec *spec,
+		  struct ktstr_error *err);
+/* Kills workers that are left, and removes the cgroups. */
+void services_done(struct services *services);
+
+/* The scenario's clock starts. */
+void services_start(struct services *services);
+uint64_t services_elapsed_ms(const struct services *services);
+
+/* Stop what still works, send the reports, and end the open step. As ktstr_stop(). */
+int services_finish(struct services *services, struct ktstr_error *err);
+
+#endif

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "guest/session.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/str.h"
+#include "guest/services.h"
+#include "ktstr/outcome.h"
+#include "param/bind.h"
+#include "plugin/job.h"
+#include "plugin/loader.h"
+
+#define JOB_BYTES_MAX (2u * NODE_BYTES_MAX)
+
+/* All that a session holds. */
+struct session {
+	struct session_link *link;
+	struct job *job;
+	struct plugin **plugins; /* in the order of the job; may end in NULLs */
+	size_t plugin_count;
+	const struct ktstr_scheduler_ops *scheduler;
+	const struct ktstr_scenario_ops *scenario;
+	struct bound *scheduler_bound;
+	struct bound *scenario_bound;
+	struct services services;
+	bool has_services;
+	bool is_scheduler_up;
+};
+
+/* Where we are, for PID 1, should this process not come back. */
+__attribute__((format(printf, 3, 4))) static void enter(struct session *session, uint32_t stage,
+							const char *format, ...)
+{
+	struct session_status *status = session->link->status;
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(status->subject, sizeof(status->subject), format, args);
+	va_end(args);
+	status->stage = stage;
+}
+
+/* The port's end is the host's to notice, so results of sends are passed over here and below. */
+static int failed(struct session *session, uint32_t stage, struct ktstr_error *err, int rc)
+{
+	err->code = rc;
+	if (!err->text[0])
+		(void)ktstr_fail(err, rc, "%s: %s", session->link->status->subject, strerror(-rc));
+	(void)channel_send_error(&session->link->sender, stage, err);
+	return rc;
+}
+
+static int read_job(struct session *session, const char *path, struct ktstr_error *err)
+{
+	_cleanup_free_ char *bytes = NULL;
+	size_t length = 0;
+	int rc;
+
+	enter(session, KTSTR_STAGE_JOB, "the reading of the job");
+	rc = io_read_file(path, JOB_BYTES_MAX, &bytes, &length, err);
+	if (rc == 0)
+		rc = job_decode(bytes, length, &session->job, err);
+	return rc;
+}
+
+static int load_plugins(struct session *session, struct ktstr_error *err)
+{
+	const struct job *job = session->job;
+
+	session->plugins = calloc(job->plugin_count + 1, sizeof(*session->plugins));
+	if (!session->plugins)
+		return ktstr_fail(err, -ENOMEM, "no memory for the plugins");
+	for (size_t i = 0; i < job->plugin_count; i++) {
+		int rc;
+
+		enter(session, KTSTR_STAGE_PLUGIN, "%s '%s'",
+		      plugin_kind_name(job->plugins[i].kind), job->plugins[i].name);
+		rc = plugin_load(job->plugins[i].path, job->plugins[i].kind, &session->plugins[i],
+				 err);
+		if (rc < 0)
+			return rc;
+		session->plugin_count++;
+	}
+	return 0;
+}
+
+static int send_hello(struct session *session, struct ktstr_error *err)
+{
+	size_t count = session->plugin_count;
+	_cleanup_free_ struct ktstr_hello_plugin *plugins = calloc(count + 1, sizeof(*plugins));
+	struct ktstr_hello hello = {
+		.size = sizeof(hello),
+		.abi_major = KTSTR_ABI_MAJOR,
+		.abi_minor = KTSTR_ABI_MINOR,
+		.cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN),
+		.plugin_count = (uint32_t)count,
+		.seed = session->job->seed,
+	};
+	struct utsname names;
+
+	if (!plugins)
+		return ktstr_fail(err, -ENOMEM, "no memory for the plugins");
+	if (uname(&names) == 0)
+		(void)str_copy(hello.kernel, sizeof(hello.kernel), names.release);
+	for (size_t i = 0; i < count; i++) {
+		plugins[i].kind = session->plugins[i]->descriptor->kind;
+		plugins[i].crc32 = session->plugins[i]->crc32;
+		(void)str_copy(plugins[i].name, sizeof(plugins[i].name),
+			       session->plugins[i]->descriptor->name);
+	}
+	(void)channel_send_pair(&session->link->sender, KTSTR_MSG_HELLO, &hello, sizeof(hello),
+				plugins, (uint32_t)(count * sizeof(*plugins)));
+	return 0;
+}
+
+static const struct ktstr_plugin *find_plugin(const struct session *session, uint32_t kind,
+					      const char *name)
+{
+	for (size_t i = 0; i < session->plugin_count; i++) {
+		const struct ktstr_plugin *descriptor = session->plugins[i]->descriptor;
+
+		if (descriptor->kind == kind && strcmp(descriptor->name, name) == 0)
+			return descriptor;
+	}
+	return NULL;
+}
+
+/* For bind_params(): tables of plugins that parameters name. */
+static int find_table(void *arg, uint32_t kind, const char *name,
+		      const struct ktstr_param **ret_params, size_t *ret_stride,
+		      struct ktstr_error *err)
+{
+	const struct ktstr_plugin *descriptor = find_plugin(arg, kind, name);
+
+	if (!descriptor)
+		return ktstr_fail(err, -ENOENT, "%s '%s' was not shipped to the guest",
+				  plugin_kind_name(kind), name);
+	*ret_params = descriptor->params;
+	*ret_stride = descriptor->param_size;
+	return 0;
+}
+
+static int bind(struct session *session, uint32_t kind, const char *name, const struct node *params,
+		const struct ktstr_plugin **ret_descriptor, struct bound **ret_bound,
+		struct ktstr_error *err)
+{
+	struct source source = { .name = session->job->source_name };
+	struct plugin_tables tables = { .arg = session, .find = find_table };
+	const struct ktstr_plugin *descriptor = find_plugin(session, kind, name);
+
+	enter(session, KTSTR_STAGE_PLUGIN, "%s '%s'", plugin_kind_name(kind), name);
+	if (!descriptor)
+		return ktstr_fail(err, -ENOENT, "%s '%s' was not shipped to the guest",
+				  plugin_kind_name(kind), name);
+	*ret_descriptor = descriptor;
+	return bind_params(descriptor->params, descriptor->param_size, params, NULL, &source,
+			   &tables, ret_bound, err);
+}
+
+static int bind_all(struct session *session, struct ktstr_error *err)
+{
+	const struct job *job = session->job;
+	const struct ktstr_plugin *descriptor = NULL;
+	int rc = bind(session, KTSTR_KIND_SCHEDULER, job->scheduler, job->scheduler_params,
+		      &descriptor, &session->scheduler_bound, err);
+
+	if (rc < 0)
+		return rc;
+	session->scheduler = descriptor->scheduler;
+	rc = bind(session, KTSTR_KIND_SCENARIO, job->scenario, job->scenario_params, &descriptor,
+		  &session->scenario_bound, err);
+	if (rc < 0)
+		return rc;
+	session->scenario = descriptor->scenario;
+	return 0;
+}
+
+static int make_services(struct session *session, const char *cgroup_mount, struct ktstr_error *err)
+{
+	struct services_spec spec = {
+		.link = session->link,
+		.cgroup_mount = cgroup_mount,
+		.topology = &session->job->topology,
+		.seed = session->job->seed,
+		.plugins = session->plugins,
+		.plugin_count = session->plugin_count,
+	};
+	int rc;
+
+	enter(session, KTSTR_STAGE_BOOT, "the setup of cgroups");
+	rc = services_init(&session->services, &spec, err);
+	session->has_services = rc == 0;
+	return rc;
+}
+
+static int start_scheduler(struct session *session, struct ktstr_error *err)
+{
+	struct services *services = &session->services;
+	struct channel_sender *sender = &session->link->sender;
+	int rc;
+
+	enter(session, KTSTR_STAGE_SCHEDULER, "scheduler '%s'", session->job->scheduler);
+	rc = session->scheduler->start(&services->guest, bound_values(session->scheduler_bound),
+				       &services->scheduler_state, err);
+	if (rc < 0) {
+		(void)failed(session, KTSTR_STAGE_SCHEDULER, err, rc);
+		(void)channel_send_phase(sender,
+					 rc == -ESRCH ? KTSTR_PHASE_SCHEDULER_DIED
+						      : KTSTR_PHASE_SCHEDULER_NOT_ATTACHED,
+					 err->text);
+		return rc;
+	}
+	session->is_scheduler_up = true;
+	services->scheduler = session->scheduler;
+	(void)channel_send_phase(sender, KTSTR_PHASE_SCHEDULER_ATTACHED, "");
+	return 0;
+}
+
+/* setup(), run(), and the collection of what was left running. */
+static int play(struct session *session, struct ktstr_error *err)
+{
+	struct services *services = &session->services;
+	const struct ktstr_scenario_ops *scenario = session->scenario;
+	const struct ktstr_value *values = bound_values(session->scenario_bound);
+	struct ktstr_scenario_end end = { 0 };
+	struct ktstr_error later = { 0 };
+	void *state = NULL;
+	int rc = 0, finish_rc;
+
+	enter(session, KTSTR_STAGE_SCENARIO, "scenario '%s'", session->job->scenario);
+	if (KTSTR_HAS(scenario, setup))
+		rc = scenario->setup(&services->guest, values, &state, err);
+	if (rc < 0)
+		return rc;
+	(void)channel_send(&session->link->sender, KTSTR_MSG_SCENARIO_START, NULL, 0);
+	services_start(services);
+	rc = scenario->run(&services->guest, values, state, err);
+	session->link->status->is_winding_up = 1;
+	finish_rc = services_finish(services, rc < 0 ? &later : err);
+	end.elapsed_ms = services_elapsed_ms(services);
+	end.total_iterations = workers_iterations(services->workers);
+	(void)channel_send(&session->link->sender, KTSTR_MSG_SCENARIO_END, &end, sizeof(end));
+	if (KTSTR_HAS(scenario, teardown))
+		scenario->teardown(&services->guest, state);
+	return rc < 0 ? rc : finish_rc;
+}
+
+/* What became of the scenario, as frames. Returns 0 unless it is an error. */
+static int tell_result(struct session *session, int rc, struct ktstr_error *err)
+{
+	struct channel_sender *sender = &session->link->sender;
+	const struct ktstr_error *death = &session->services.scheduler_death;
+	bool is_stopping = session->link->status->is_stopping != 0;
+
+	if (is_stopping && (rc == 0 || rc == -ECANCELED)) {
+		(void)ktstr_fail(err, -ECANCELED, "ended early, as the host asked");
+		(void)channel_send_result(sender, KTSTR_OUTCOME_UNDECIDED, err);
+		return 0;
+	}
+	if (rc == 0) {
+		*err = (struct ktstr_error){ 0 };
+		(void)channel_send_result(sender, KTSTR_OUTCOME_PASS, err);
+		return 0;
+	}
+	if (rc == -ESRCH && death->code) {
+		(void)channel_send_result(sender, KTSTR_OUTCOME_FAIL, death);
+		return 0;
+	}
+	if (rc == -EOPNOTSUPP) {
+		if (!err->text[0])
+			(void)ktstr_fail(err, rc, "%s does not apply here",
+					 session->link->status->subject);
+		(void)channel_send_result(sender, KTSTR_OUTCOME_SKIP, err);
+		return 0;
+	}
+	(void)failed(session, rc == -ECHILD ? KTSTR_STAGE_WORKLOAD : KTSTR_STAGE_SCENARIO, err, rc);
+	(void)channel_send_result(sender, KTSTR_OUTCOME_ERROR, err);
+	return rc;
+}
+
+static int stop_scheduler(struct session *session)
+{
+	struct services *services = &session->services;
+	struct ktstr_error err = { 0 };
+	int rc;
+
+	if (!session->is_scheduler_up)
+		return 0;
+	session->is_scheduler_up = false;
+	enter(session, KTSTR_STAGE_SCHEDULER, "scheduler '%s'", session->job->scheduler);
+	rc = session->scheduler->stop(&services->guest, services->scheduler_state, &err);
+	services->scheduler = NULL;
+	/* A dead one may well refuse to stop. */
+	if (rc < 0 && !services->scheduler_death.code)
+		return failed(session, KTSTR_STAGE_SCHEDULER, &err, rc);
+	return 0;
+}
+
+/* The last word on a scheduler that died: the host ends the run when it hears it. */
+static void tell_death(struct session *session)
+{
+	const struct ktstr_error *death = &session->services.scheduler_death;
+	int32_t code = 1;
+
+	if (death->code)
+		(void)channel_send_pair(&session->link->sender, KTSTR_MSG_SCHED_EXIT, &code,
+					sizeof(code), death->text,
+					(uint32_t)strnlen(death->text, sizeof(death->text)));
+}
+
+static void session_done(struct session *session)
+{
+	if (session->has_services)
+		services_done(&session->services);
+	bound_free(session->scenario_bound);
+	bound_free(session->scheduler_bound);
+	for (size_t i = 0; i < session->plugin_count; i++)
+		plugin_free(session->plugins[i]);
+	free(session->plugins);
+	job_free(session->job);
+}
+
+/* Everything up to the scheduler's start. */
+static int prepare(struct session *session, const struct session_spec *spec)
+{
+	struct ktstr_error err = { 0 };
+	int rc = read_job(session, spec->job_path, &err);
+
+	if (rc == 0)
+		rc = load_plugins(session, &err);
+	if (rc == 0)
+		rc = send_hello(session, &err);
+	if (rc == 0)
+		rc = bind_all(session, &err);
+	if (rc == 0)
+		rc = make_services(session, spec->cgroup_mount, &err);
+	if (rc < 0)
+		return failed(session, session->link->status->stage, &err, rc);
+	return 0;
+}
+
+int session_run(const struct session_spec *spec, struct session_link *link)
+{
+	struct session session = { .link = link };
+	struct ktstr_error err = { 0 };
+	int rc = prepare(&session, spec), stop_rc;
+
+	if (rc == 0)
+		rc = start_scheduler(&session, &err);
+	if (rc == 0) {
+		(void)channel_send_phase(&link->sender, KTSTR_PHASE_PAYLOAD_STARTING, "");
+		rc = play(&session, &err);
+		rc = tell_result(&session, rc, &err);
+		stop_rc = stop_scheduler(&session);
+		if (rc == 0)
+			rc = stop_rc;
+		tell_death(&session);
+	}
+	session_done(&session);
+	return rc < 0 ? 1 : 0;
+}

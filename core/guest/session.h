@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The session: the process that loads plugins, starts the scheduler and runs the scenario. It is a
+ * child of PID 1, so that a plugin's crash is a thing to report and not the end of the machine.
+ */
+#ifndef GUEST_SESSION_H
+#define GUEST_SESSION_H
+
+#include <stdint.h>
+
+#include "guest/channel.h"
+#include "guest/crash.h"
+
+/* In memory that PID 1 and the session share. */
+struct session_status {
+	volatile uint32_t is_stopping; /* by PID 1: end early */
+	volatile uint32_t stage;       /* KTSTR_STAGE_: where the session is */
+	/* Workers are being stopped, or the scenario is over: what follows takes a moment. Else a
+	 * plugin is at work. */
+	volatile uint32_t is_winding_up;
+	volatile uint32_t is_done; /* the session came to its own end */
+	volatile int32_t exit_code;
+	struct crash_record crash;
+	char subject[64]; /* whose code runs: "scenario 'cpu_hog'" */
+};
+
+/* What ties the session to PID 1. */
+struct session_link {
+	struct channel_sender sender;
+	struct session_status *status;
+	int stop_fd; /* readable once is_stopping is set */
+};
+
+struct session_spec {
+	const char *job_path;
+	const char *cgroup_mount;
+};
+
+/* The whole session. The exit code of the agent: 0, or 1 after an error that was sent. */
+int session_run(const struct session_spec *spec, struct session_link *link);
+
+#endif

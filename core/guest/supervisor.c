@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "guest/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "guest/forward.h"
+#include "guest/wake.h"
+
+/* Reads or frames of one source before the others get their turn. */
+#define TURN_MAX 16
+/* Frames of a few workers fit without a switch to PID 1. */
+#define CHANNEL_BYTES (1 << 20)
+/* How long killed processes may take to be gone. */
+#define KILL_TIMEOUT_NS (2 * NS_PER_S)
+/* The agent must run when the scheduler under test does not let anybody else run. */
+#define INIT_PRIORITY 2
+#define SESSION_PRIORITY 1
+
+enum source {
+	SOURCE_CHANNEL,
+	SOURCE_STDOUT,
+	SOURCE_STDERR,
+	SOURCE_WAKE,
+	SOURCE_SESSION,
+	SOURCE_COUNT,
+};
+
+struct supervisor {
+	const struct supervisor_spec *spec;
+	struct session_status *status; /* shared with the session */
+	struct channel_receiver receiver;
+	struct forward output;
+	struct forward errors;
+	int channel_write_fd;
+	int stop_fd;
+	int wake_fd; /* -1 once nothing comes any more */
+	pid_t session;
+	int session_fd;
+	bool is_gone;
+	siginfo_t end;	  /* of the session */
+	uint64_t stop_ns; /* when the host asked for an early end; 0: it did not */
+	/* What is wrong with the session, should it be so; code 0: nothing. */
+	struct ktstr_error fault;
+};
+
+static int open_channel(struct supervisor *supervisor)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	channel_receiver_init(&supervisor->receiver, fds[0]);
+	supervisor->channel_write_fd = fds[1];
+	(void)fcntl(fds[1], F_SETPIPE_SZ, CHANNEL_BYTES); /* a smaller one works too */
+	return fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+static int supervisor_init(struct supervisor *supervisor, const struct supervisor_spec *spec)
+{
+	void *page;
+	int rc;
+
+	*supervisor = (struct supervisor){
+		.spec = spec,
+		.receiver = { .fd = -1 },
+		.output = { .read_fd = -1, .write_fd = -1 },
+		.errors = { .read_fd = -1, .write_fd = -1 },
+		.channel_write_fd = -1,
+		.wake_fd = spec->wake_fd,
+		.session_fd = -1,
+	};
+	supervisor->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (supervisor->stop_fd < 0)
+		return -errno;
+	page = mmap(NULL, sizeof(*supervisor->status), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED)
+		return -errno;
+	supervisor->status = page;
+	rc = open_channel(supervisor);
+	if (rc == 0)
+		rc = forward_init(&supervisor->output, KTSTR_MSG_STDOUT);
+	if (rc == 0)
+		rc = forward_init(&supervisor->errors, KTSTR_MSG_STDERR);
+	return rc;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+static void supervisor_done(struct supervisor *supervisor)
+{
+	close_fd(&supervisor->receiver.fd);
+	channel_receiver_done(&supervisor->receiver);
+	forward_done(&supervisor->output);
+	forward_done(&supervisor->errors);
+	close_fd(&supervisor->channel_write_fd);
+	close_fd(&supervisor->stop_fd);
+	close_fd(&supervisor->session_fd);
+	if (supervisor->status)
+		(void)munmap(supervisor->status, sizeof(*supervisor->status));
+}
+
+/* Real-time, so that no other class starves us; what we fork starts as an ordinary task. */
+static void set_priority(int value)
+{
+	struct sched_param priority = { .sched_priority = value };
+
+	(void)sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &priority); /* or without */
+}
+
+__attribute__((noreturn)) static void session_main(struct supervisor *supervisor, pid_t parent)
+{
+	const struct supervisor_spec *spec = supervisor->spec;
+	struct session_link link = { .status = supervisor->status, .stop_fd = supervisor->stop_fd };
+	sigset_t none;
+	int code;
+
+	(void)setpgid(0, 0);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (dup2(supervisor->output.write_fd, STDOUT_FILENO) < 0 ||
+	    dup2(supervisor->errors.write_fd, STDERR_FILENO) < 0)
+		_exit(1);
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);
+	crash_catch_session(&supervisor->status->crash);
+	if (spec->is_init)
+		set_priority(SESSION_PRIORITY);
+	/* The port has one writer, and it is not this process. */
+	port_done(spec->port);
+	close_fd(&supervisor->wake_fd);
+	close_fd(&supervisor->receiver.fd);
+	forward_done(&supervisor->output);
+	forward_done(&supervisor->errors);
+	channel_sender_init(&link.sender, supervisor->channel_write_fd);
+	code = spec->session(spec->arg, &link);
+	(void)fflush(NULL);
+	supervisor->status->exit_code = code;
+	supervisor->status->is_done = 1;
+	_exit(code);
+}
+
+static int start_session(struct supervisor *supervisor)
+{
+	pid_t parent = getpid();
+
+	(void)fflush(NULL); /* or the session prints it again */
+	supervisor->session = fork();
+	if (supervisor->session < 0)
+		return -errno;
+	if (supervisor->session == 0)
+		session_main(supervisor, parent);
+	(void)setpgid(supervisor->session, supervisor->session); /* whoever comes first */
+	close_fd(&supervisor->channel_write_fd);
+	forward_close_write(&supervisor->output);
+	forward_close_write(&supervisor->errors);
+	supervisor->session_fd = pidfd_open(supervisor->session, 0);
+	return supervisor->session_fd < 0 ? -errno : 0;
+}
+
+static void kill_session(struct supervisor *supervisor)
+{
+	if (!supervisor->is_gone)
+		(void)kill(supervisor->session, SIGKILL);
+}
+
+static void reap_session(struct supervisor *supervisor)
+{
+	siginfo_t info = { 0 };
+
+	if (waitid(P_PIDFD, (id_t)supervisor->session_fd, &info, WEXITED | WNOHANG) == 0 &&
+	    info.si_pid) {
+		supervisor->end = info;
+		supervisor->is_gone = true;
+	}
+}
+
+/* 0, or what the port said. A session that writes nonsense is ended. */
+static int pump_channel(struct supervisor *supervisor, unsigned int max_reads)
+{
+	struct ktstr_error err = { 0 };
+	int rc;
+
+	if (supervisor->receiver.fd < 0)
+		return 0;
+	rc = channel_receive(&supervisor->receiver, supervisor->spec->port, max_reads, &err);
+	if (rc == 0)
+		return 0;
+	if (rc == -EBADMSG) {
+		supervisor->fault = err;
+		kill_session(supervisor);
+	}
+	close_fd(&supervisor->receiver.fd);
+	return rc == -EBADMSG || rc == -ENODATA ? 0 : rc;
+}
+
+static int pump_output(struct supervisor *supervisor, struct forward *forward,
+		       unsigned int max_frames)
+{
+	int rc;
+
+	if (forward->read_fd < 0)
+		return 0;
+	rc = forward_pump(forward, supervisor->spec->port, max_frames);
+	if (rc < 0)
+		close_fd(&forward->read_fd);
+	return rc == -ENODATA ? 0 : rc;
+}
+
+static void listen_to_host(struct supervisor *supervisor)
+{
+	bool is_shutdown = false;
+
+	if (wake_read(supervisor->wake_fd, &is_shutdown) < 0)
+		supervisor->wake_fd = -1; /* not ours to close */
+	if (is_shutdown && !supervisor->stop_ns) {
+		uint64_t one = 1;
+
+		supervisor->stop_ns = clock_monotonic_ns();
+		supervisor->status->is_stopping = 1;
+		(void)!write(supervisor->stop_fd, &one, sizeof(one)); /* cannot be full */
+	}
+}
+
+/* When the session's time is over, as things stand; UINT64_MAX: never. */
+static uint64_t session_deadline_ns(const struct supervisor *supervisor)
+{
+	const struct supervisor_spec *spec = supervisor->spec;
+
+	if (!supervisor->stop_ns || supervisor->is_gone)
+		return UINT64_MAX;
+	if (!supervisor->status->is_winding_up)
+		return supervisor->stop_ns + spec->stop_grace_ns;
+	return supervisor->stop_ns + spec->stop_grace_ns + spec->wind_up_ns;
+}
+
+static const char *subject(const struct supervisor *supervisor, char text[64])
+{
+	/* The session may have crashed while it wrote there. */
+	memcpy(text, supervisor->status->subject, 64);
+	text[63] = '\0';
+	return text[0] ? text : "the session";
+}
+
+static void enforce_deadline(struct supervisor *supervisor)
+{
+	char text[64];
+
+	if (clock_monotonic_ns() < session_deadline_ns(supervisor))
+		return;
+	if (!supervisor->fault.code)
+		(void)ktstr_fail(&supervisor->fault, -ETIMEDOUT,
+				 "%s did not stop when the host asked for an early end",
+				 subject(supervisor, text));
+	kill_session(supervisor);
+	supervisor->stop_ns = 0;
+}
+
+static void wait_for_news(struct supervisor *supervisor, struct pollfd poll_fds[SOURCE_COUNT])
+{
+	uint64_t deadline_ns = session_deadline_ns(supervisor), now_ns = clock_monotonic_ns();
+	struct timespec left = { 0 };
+	const int fds[SOURCE_COUNT] = {
+		[SOURCE_CHANNEL] = supervisor->receiver.fd,
+		[SOURCE_STDOUT] = supervisor->output.read_fd,
+		[SOURCE_STDERR] = supervisor->errors.read_fd,
+		[SOURCE_WAKE] = supervisor->wake_fd,
+		[SOURCE_SESSION] = supervisor->session_fd,
+	};
+
+	for (int i = 0; i < SOURCE_COUNT; i++)
+		poll_fds[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+	if (deadline_ns > now_ns && deadline_ns != UINT64_MAX) {
+		left.tv_sec = (time_t)((deadline_ns - now_ns) / NS_PER_S);
+		left.tv_nsec = (long)((deadline_ns - now_ns) % NS_PER_S);
+	}
+	if (ppoll(poll_fds, SOURCE_COUNT, deadline_ns == UINT64_MAX ? NULL : &left, NULL) < 0)
+		for (int i = 0; i < SOURCE_COUNT; i++)
+			poll_fds[i].revents = 0;
+}
+
+/* Until the session has ended. */
+static int watch(struct supervisor *supervisor)
+{
+	while (!supervisor->is_gone) {
+		struct pollfd poll_fds[SOURCE_COUNT];
+		int rc = 0;
+
+		wait_for_news(supervisor, poll_fds);
+		if (poll_fds[SOURCE_WAKE].revents)
+			listen_to_host(supervisor);
+		if (poll_fds[SOURCE_CHANNEL].revents)
+			rc = pump_channel(supervisor, TURN_MAX);
+		if (rc == 0 && poll_fds[SOURCE_STDOUT].revents)
+			rc = pump_output(supervisor, &supervisor->output, TURN_MAX);
+		if (rc == 0 && poll_fds[SOURCE_STDERR].revents)
+			rc = pump_output(supervisor, &supervisor->errors, TURN_MAX);
+		if (rc < 0)
+			return rc;
+		if (poll_fds[SOURCE_SESSION].revents)
+			reap_session(supervisor);
+		enforce_deadline(supervisor);
+	}
+	return 0;
+}
+
+/* Leave nobody alive who could still print. */
+static void kill_rest(struct supervisor *supervisor)
+{
+	uint64_t end_ns = clock_monotonic_ns() + KILL_TIMEOUT_NS;
+	struct timespec step = { .tv_nsec = 100 * (long)NS_PER_MS };
+	sigset_t child;
+
+	if (!supervisor->spec->is_init) {
+		(void)kill(-supervisor->session, SIGKILL);
+		return;
+	}
+	(void)kill(-1, SIGKILL);
+	(void)sigemptyset(&child);
+	(void)sigaddset(&child, SIGCHLD);
+	while (clock_monotonic_ns() < end_ns) {
+		pid_t pid = waitpid(-1, NULL, WNOHANG);
+
+		if (pid < 0)
+			return; /* no child is left */
+		if (pid == 0)
+			(void)sigtimedwait(&child, NULL, &step);
+	}
+}
+
+/* What the session's end was, if it was not in order. */
+static void judge_end(struct supervisor *supervisor)
+{
+	const struct session_status *status = supervisor->status;
+	const siginfo_t *end = &supervisor->end;
+	char text[64], name[16];
+
+	if (supervisor->fault.code || (status->is_done && end->si_code == CLD_EXITED))
+		return;
+	(void)subject(supervisor, text);
+	if (end->si_code == CLD_EXITED)
+		(void)ktstr_fail(&supervisor->fault, -ECHILD,
+				 "%s ended the session with exit code %d",
+				 subject(supervisor, text), end->si_status);
+	else if (status->crash.signal == end->si_status && status->crash.has_address)
+		(void)ktstr_fail(&supervisor->fault, -ECHILD,
+				 "%s was killed by %s (address 0x%llx)", subject(supervisor, text),
+				 crash_signal_name(end->si_status, name, sizeof(name)),
+				 (unsigned long long)status->crash.address);
+	else
+		(void)ktstr_fail(&supervisor->fault, -ECHILD, "%s was killed by %s",
+				 subject(supervisor, text),
+				 crash_signal_name(end->si_status, name, sizeof(name)));
+}
+
+static int send_fault(struct supervisor *supervisor)
+{
+	const struct ktstr_error *fault = &supervisor->fault;
+	struct {
+		struct ktstr_error_info info;
+		char text[KTSTR_ERROR_TEXT_MAX];
+	} payload = {
+		.info = {
+			.size = sizeof(payload.info),
+			.stage = supervisor->status->stage,
+			.code = fault->code,
+			.text_length = (uint32_t)strlen(fault->text),
+		},
+	};
+
+	memcpy(payload.text, fault->text, payload.info.text_length);
+	return port_send(supervisor->spec->port, KTSTR_MSG_ERROR, &payload,
+			 (uint32_t)sizeof(payload.info) + payload.info.text_length);
+}
+
+/* Everything that was said, then how it ended. */
+static int close_stream(struct supervisor *supervisor, int32_t *ret_code)
+{
+	struct port *port = supervisor->spec->port;
+	int rc = pump_channel(supervisor, 0);
+
+	if (rc == 0)
+		rc = pump_output(supervisor, &supervisor->output, 0);
+	if (rc == 0)
+		rc = pump_output(supervisor, &supervisor->errors, 0);
+	if (rc < 0)
+		return rc;
+	judge_end(supervisor);
+	*ret_code = supervisor->fault.code ? 1 : supervisor->status->exit_code;
+	if (supervisor->fault.code)
+		rc = send_fault(supervisor);
+	if (rc == 0)
+		rc = port_send(port, KTSTR_MSG_EXIT, ret_code, sizeof(*ret_code));
+	return rc < 0 ? rc : port_end(port);
+}
+
+int supervisor_run(const struct supervisor_spec *spec, struct ktstr_error *err)
+{
+	struct supervisor supervisor;
+	sigset_t child, before;
+	int32_t code = 1;
+	int rc;
+
+	(void)sigemptyset(&child);
+	(void)sigaddset(&child, SIGCHLD);
+	(void)sigprocmask(SIG_BLOCK, &child, &before); /* kill_rest() waits for it */
+	if (spec->is_init)
+		set_priority(INIT_PRIORITY);
+	rc = supervisor_init(&supervisor, spec);
+	if (rc == 0)
+		rc = start_session(&supervisor);
+	if (rc < 0) {
+		(void)ktstr_fail(err, rc, "cannot start the session: %s", strerror(-rc));
+		goto done;
+	}
+	rc = watch(&supervisor);
+	kill_session(&supervisor);
+	kill_rest(&supervisor);
+	if (rc == 0)
+		rc = close_stream(&supervisor, &code);
+	if (rc < 0)
+		(void)ktstr_fail(err, rc, "cannot write to the bulk port: %s", strerror(-rc));
+done:
+	supervisor_done(&supervisor);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	return rc < 0 ? rc : code;
+}
