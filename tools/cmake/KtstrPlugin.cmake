@@ -46,7 +46,7 @@ function(ktstr_add_plugin name)
 		set(folder ${CMAKE_BINARY_DIR}/plugins/${ARG_KIND}s)
 	endif()
 	set_target_properties(${target} PROPERTIES
-		PREFIX "" SUFFIX ".so" OUTPUT_NAME ${name}
+		PREFIX "" SUFFIX ".so" OUTPUT_NAME ${name} NO_SONAME ON
 		LIBRARY_OUTPUT_DIRECTORY ${folder}
 		C_VISIBILITY_PRESET hidden
 		POSITION_INDEPENDENT_CODE ON)
