@@ -56,10 +56,15 @@ uint64_t coord_now(const struct coord *c)
 	return now_ns > c->spec->start_ns ? now_ns - c->spec->start_ns : 1;
 }
 
+static uint64_t grace(const struct coord *c, uint64_t grace_ns)
+{
+	return c->spec->grace_divisor > 0 ? grace_ns / c->spec->grace_divisor : grace_ns;
+}
+
 /* The VM has @grace_ns left. What was granted before can only become less. */
 static void wind(struct coord *c, uint64_t grace_ns, bool then_kill)
 {
-	uint64_t deadline_ns = coord_now(c) + grace_ns;
+	uint64_t deadline_ns = coord_now(c) + grace(c, grace_ns);
 
 	if (c->stage == STAGE_GONE)
 		return;
@@ -131,7 +136,7 @@ static void quit_vm(struct coord *c)
 		return;
 	}
 	c->stage = STAGE_QUITTING;
-	c->stage_deadline_ns = coord_now(c) + QUIT_NS;
+	c->stage_deadline_ns = coord_now(c) + grace(c, QUIT_NS);
 }
 
 static void serve_text(struct coord *c, bool (*take)(struct coord *c, size_t max), size_t max,
@@ -232,6 +237,7 @@ static void serve_timer(struct coord *c)
 {
 	uint64_t expirations;
 
+	c->timer_at_ns = UINT64_MAX;
 	if (read(c->fds[SOURCE_TIMER], &expirations, sizeof(expirations)) < 0)
 		return; /* not due any more; the clock is asked anyway */
 }
@@ -431,6 +437,7 @@ static int coord_init(struct coord *c, struct ktstr_error *err)
 
 	for (int i = 0; i < SOURCE_COUNT; i++)
 		c->fds[i] = -1;
+	c->timer_at_ns = UINT64_MAX;
 	c->sinks = &c->result->sinks;
 	dispatch_init(c->sinks);
 	c->sinks->workload_duration_ns = spec->workload_duration_ns;

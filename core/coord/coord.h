@@ -91,6 +91,9 @@ struct coord_spec {
 	uint64_t workload_duration_ns; /* the scenario's longest, plus its allowance */
 	uint64_t teardown_timeout_ns;  /* from SCENARIO_END to END */
 	uint64_t kernel_text_link_kva;
+	/* Each time that the guest and QEMU get for ending by themselves is divided by this; 0: by
+	 * one. For tests. */
+	uint32_t grace_divisor;
 	const struct coord_observer *observer;
 };
 

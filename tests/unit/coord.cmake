@@ -1,0 +1,5 @@
+ktstr_unit_test(assembler ktstr_coord)
+ktstr_unit_test(dispatch ktstr_coord)
+ktstr_unit_test(watchdog ktstr_coord)
+ktstr_unit_test(coord ktstr_coord)
+target_sources(test_coord PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/fake_vm.c)

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "coord/watchdog.h"
+
+#include <criterion/criterion.h>
+
+#include "base/cleanup.h"
+
+#define S NS_PER_S
+
+/* A moment of a run, and the limit that it stands under. Budget 10 s, boot 60 s, teardown 5 s. */
+struct moment {
+	const char *name;
+	struct coord_result result;
+	uint64_t at_ns;
+	enum coord_end end;
+};
+
+static const struct moment moments[] = {
+	{ "booting", { .sinks = { 0 } }, 60 * S, COORD_END_BOOT_TIMEOUT },
+	{ "booted",
+	  { .ready_ns = 3 * S, .sinks = { .is_ready = true } },
+	  63 * S,
+	  COORD_END_BOOT_TIMEOUT },
+	{ "started",
+	  { .ready_ns = 3 * S,
+	    .sinks = { .is_ready = true,
+		       .scenario_start_ns = 4 * S,
+		       .watchdog_reset_ns = 14 * S } },
+	  14 * S,
+	  COORD_END_WATCHDOG },
+	{ "started without SYS_RDY",
+	  { .sinks = { .scenario_start_ns = 4 * S, .watchdog_reset_ns = 14 * S } },
+	  14 * S,
+	  COORD_END_WATCHDOG },
+	{ "paused",
+	  { .sinks = { .scenario_start_ns = 4 * S,
+		       .watchdog_reset_ns = 14 * S,
+		       .watchdog_pause_ns = 8 * S } },
+	  38 * S,
+	  COORD_END_WATCHDOG },
+	{ "paused again and again",
+	  { .sinks = { .scenario_start_ns = 4 * S,
+		       .watchdog_reset_ns = 14 * S,
+		       .watchdog_pause_ns = 40 * S } },
+	  54 * S,
+	  COORD_END_WATCHDOG },
+	{ "put off without end",
+	  { .sinks = { .scenario_start_ns = 4 * S, .watchdog_reset_ns = UINT64_MAX } },
+	  54 * S,
+	  COORD_END_WATCHDOG },
+	{ "a resume before the start",
+	  { .ready_ns = 3 * S, .sinks = { .is_ready = true, .watchdog_reset_ns = 1 } },
+	  63 * S,
+	  COORD_END_BOOT_TIMEOUT },
+	{ "tearing down",
+	  { .scenario_end_ns = 12 * S,
+	    .sinks = { .scenario_start_ns = 4 * S,
+		       .is_scenario_ended = true,
+		       .watchdog_reset_ns = 22 * S } },
+	  17 * S,
+	  COORD_END_TEARDOWN_TIMEOUT },
+	{ "ended", { .sinks = { .has_end = true } }, UINT64_MAX, COORD_END_STREAM },
+};
+
+Test(watchdog, knows_the_limit_of_every_moment)
+{
+	const struct coord_spec spec = {
+		.boot_timeout_ns = 60 * S,
+		.teardown_timeout_ns = 5 * S,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(moments); i++) {
+		struct coord_result result = moments[i].result;
+		struct watchdog_limit limit;
+
+		result.sinks.workload_duration_ns = 10 * S;
+		limit = watchdog_limit(&spec, &result);
+		cr_assert_eq(limit.at_ns, moments[i].at_ns, "%s: %lu", moments[i].name,
+			     limit.at_ns);
+		cr_assert_eq(limit.end, moments[i].end, "%s", moments[i].name);
+		cr_assert_not_null(limit.what);
+	}
+}
+
+Test(watchdog, knows_no_limit_that_was_not_given)
+{
+	const struct coord_spec spec = { 0 };
+	struct coord_result result = { 0 };
+
+	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, UINT64_MAX);
+	result.sinks.is_ready = true;
+	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, UINT64_MAX);
+	result.sinks.scenario_start_ns = 5;
+	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, UINT64_MAX);
+	result.sinks.is_scenario_ended = true;
+	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, UINT64_MAX);
+}
