@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "coord/coord.h"
 #include "runfile/reader.h"
 #include "wire/payload.h"
 
@@ -126,6 +127,7 @@ static int take_worker(struct pass *pass, const struct ktstr_frame *frame)
 		.is_complete = report.flags & KTSTR_WORKER_COMPLETED,
 		.exit_kind = report.exit_kind,
 		.exit_value = report.exit_value,
+		.work_units = report.work_units,
 		.iterations = report.iterations,
 		.wall_ns = report.wall_time_ns,
 		.cpu_ns = report.cpu_time_ns,
@@ -164,8 +166,8 @@ static int take_frame(struct pass *pass, const struct ktstr_frame *frame)
 
 	if (!(frame->flags & KTSTR_FRAME_CRC_OK))
 		return 0;
-	if (facts->times.first_frame_ns == 0)
-		facts->times.first_frame_ns = frame->host_ns;
+	if (facts->times.ready_ns == 0)
+		facts->times.ready_ns = frame->host_ns;
 	switch (frame->msg_type) {
 	case KTSTR_MSG_CGROUP:
 		take_cgroup(facts, frame);
@@ -238,6 +240,7 @@ static void take_timing(struct facts *facts, uint64_t host_ns, const char *name,
 		{ FACTS_TIMING_PREPARED, &facts->times.prepared_ns },
 		{ FACTS_TIMING_IMAGE, &facts->times.image_ns },
 		{ FACTS_TIMING_QEMU, &facts->times.qemu_ns },
+		{ COORD_TIMING_READY, &facts->times.ready_ns },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(milestones); i++)
@@ -354,9 +357,8 @@ size_t facts_timings(const struct facts *facts, uint64_t judging_ns, uint64_t to
 		{ "prepare", "prepare", 0, t->prepared_ns },
 		{ "image", "image", t->prepared_ns, t->image_ns },
 		{ "qemu_start", "QEMU start", t->image_ns, t->qemu_ns },
-		{ "kernel_to_init", "kernel to init", t->qemu_ns, t->first_frame_ns },
-		{ "agent_to_scenario", "agent to scenario", t->first_frame_ns,
-		  t->scenario_start_ns },
+		{ "kernel_to_init", "kernel to init", t->qemu_ns, t->ready_ns },
+		{ "agent_to_scenario", "agent to scenario", t->ready_ns, t->scenario_start_ns },
 		{ "scenario", "scenario", t->scenario_start_ns, t->scenario_end_ns },
 		{ "teardown", "teardown", t->scenario_end_ns, t->summary_ns },
 		{ "judging", "judging", 0, judging_ns },

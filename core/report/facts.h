@@ -34,6 +34,7 @@ struct facts_worker {
 	bool is_complete;
 	uint32_t exit_kind; /* KTSTR_WORKER_EXIT_ */
 	int32_t exit_value;
+	uint64_t work_units;
 	uint64_t iterations;
 	uint64_t wall_ns;
 	uint64_t cpu_ns;
@@ -61,7 +62,7 @@ struct facts_times {
 	uint64_t prepared_ns;
 	uint64_t image_ns;
 	uint64_t qemu_ns;
-	uint64_t first_frame_ns;
+	uint64_t ready_ns; /* SYS_RDY; the first frame where that is not known */
 	uint64_t scenario_start_ns;
 	uint64_t scenario_end_ns;
 	uint64_t summary_ns;

@@ -51,11 +51,10 @@ static const char *outcome_word(uint32_t outcome)
 	return outcome == KTSTR_OUTCOME_NONE ? "NONE" : outcome_name(outcome);
 }
 
-/* Put @value (taken) at the end of @list. */
+/* Put @value (taken) at the end of @list. This fails only for want of memory: the entry is then
+ * left out. */
 static void append(json_t *list, json_t *value)
 {
-	/* A missing value leaves a shorter list; the caller sees it when the dump fails to be
-	 * built, which is where memory ends too. */
 	(void)json_array_append_new(list, value);
 }
 
@@ -184,12 +183,12 @@ static json_t *workers_json(const struct facts *facts)
 
 	for (size_t i = 0; list && i < facts->worker_count; i++) {
 		const struct facts_worker *w = &facts->workers[i];
-		json_t *json = json_pack("{so so so so so sb ss si}", "tid", count_json(w->tid),
-					 "cgroup_id", count_json(w->cgroup_id), "group",
-					 count_json(w->group), "index", count_json(w->index),
-					 "workload", text_json(w->workload), "is_complete",
-					 w->is_complete, "exit_kind", exit_kind_name(w->exit_kind),
-					 "exit_value", w->exit_value);
+		json_t *json = json_pack(
+			"{so so so so so sb ss si so}", "tid", count_json(w->tid), "cgroup_id",
+			count_json(w->cgroup_id), "group", count_json(w->group), "index",
+			count_json(w->index), "workload", text_json(w->workload), "is_complete",
+			w->is_complete, "exit_kind", exit_kind_name(w->exit_kind), "exit_value",
+			w->exit_value, "work_units", count_json(w->work_units));
 
 		set_figures(json, w->cpu_ns, w->wall_ns, w->max_gap_ns, w->migrations,
 			    w->iterations);
@@ -268,10 +267,9 @@ static json_t *document(const struct verdict *v, const struct report_spec *spec,
 		{ "kind", json_string("verdict") },
 		{ "ktstr_version",
 		  text_or_empty_json(facts->meta ? facts->meta->ktstr_version : NULL) },
-		{ "verdict", json_string(outcome_word(v->outcome)) },
+		{ "verdict", json_pack("{ss so so}", "outcome", outcome_word(v->outcome), "reason",
+				       text_json(v->reason), "rule", text_or_empty_json(v->rule)) },
 		{ "exit_code", json_integer(verdict_exit_code(v->outcome)) },
-		{ "reason", text_json(v->reason) },
-		{ "rule", text_or_empty_json(v->rule) },
 		{ "scenario", scenario_json(meta, facts) },
 		{ "scheduler", scheduler_json(meta, &v->evidence) },
 		{ "checkers", checkers_json(v) },

@@ -39,24 +39,21 @@ int report_text(FILE *out, const struct verdict *verdict, const struct report_sp
  *   schema_version  1; grows only by new members
  *   kind            "verdict"
  *   ktstr_version   of the ktstr that recorded the run
- *   verdict         "PASS", "SKIP", "UNDECIDED", "FAIL" or "ERROR"
- *   exit_code       of the process that prints this
- *   reason          one sentence: why it is not a PASS; "" on PASS
- *   rule            name of the rule that decided
- *   scenario        {name, plugin, file, seed, duration_s}
- *   scheduler       {plugin, params, exit}: params null when none were given; exit null, or how it
- *                   died
- *   checkers        [{name, path, outcome, reason, frames_seen, took_s, findings: [{outcome,
- * subject, metric, unit, measured, limit, text}]}]: outcome "NONE" when it never decided evidence
- * {is_whole, end_reason, frames_received, frames_recorded, frames_torn, frames_dropped,
- * frames_oversize, bytes_received, has_end, end_matches, is_torn, is_sealed, agent_error,
- * scenario_outcome, scenario_text, hello_mismatch} cgroups         [{id, name, cpus, workers,
- * incomplete, cpu_percent, off_cpu_percent, max_gap_ms, migrations, iterations}]: sums over
- * workers, percents of their wall time workers         [{tid, cgroup_id, group, index, workload,
- * is_complete, exit_kind, exit_value, cpu_percent, off_cpu_percent, max_gap_ms, migrations,
- * iterations}], worst first workers_total   how many reported; more than `workers` has when it was
- * cut timings         {prepare_s, image_s, qemu_start_s, kernel_to_init_s, agent_to_scenario_s,
- *                   scenario_s, teardown_s, judging_s, total_s, overhead_s}: parts that did not
+ *   verdict         {outcome, reason, rule}: outcome "PASS", "SKIP", "UNDECIDED", "FAIL" or
+ * "ERROR"; reason one sentence, why it is not a PASS, "" on PASS; rule the name of the rule that
+ * decided exit_code       of the process that prints this scenario        {name, plugin, file,
+ * seed, duration_s} scheduler       {plugin, params, exit}: params null when none were given; exit
+ * null, or how it died checkers        [{name, path, outcome, reason, frames_seen, took_s,
+ * findings: [{outcome, subject, metric, unit, measured, limit, text}]}]: outcome "NONE" when it
+ * never decided evidence {is_whole, end_reason, frames_received, frames_recorded, frames_torn,
+ * frames_dropped, frames_oversize, bytes_received, has_end, end_matches, is_torn, is_sealed,
+ * agent_error, scenario_outcome, scenario_text, hello_mismatch} cgroups         [{id, name, cpus,
+ * workers, incomplete, cpu_percent, off_cpu_percent, max_gap_ms, migrations, iterations}]: sums
+ * over workers, percents of their wall time workers         [{tid, cgroup_id, group, index,
+ * workload, is_complete, exit_kind, exit_value, cpu_percent, off_cpu_percent, max_gap_ms,
+ * migrations, iterations}], worst first workers_total   how many reported; more than `workers` has
+ * when it was cut timings         {prepare_s, image_s, qemu_start_s, kernel_to_init_s,
+ * agent_to_scenario_s, scenario_s, teardown_s, judging_s, total_s, overhead_s}: parts that did not
  *                   happen are left out
  *   paths           {run, console_log}
  *   environment     {kernel: {path, release, origin}, vm: {accel, numa_nodes, llcs, cores, threads,

@@ -100,7 +100,10 @@ int table_cell(struct table *table, const char *format, ...)
 	va_end(args);
 	if (length < 0)
 		return -ENOMEM;
-	cut_cell(cell);
+	/* The last column of text has the rest of the line. */
+	if (table->cell_count % table->column_count + 1 < table->column_count ||
+	    !table->columns[table->column_count - 1].is_left)
+		cut_cell(cell);
 	table->cells[table->cell_count++] = cell;
 	return 0;
 }

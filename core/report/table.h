@@ -9,7 +9,8 @@
 #include "base/str.h"
 
 #define TABLE_COLUMNS_MAX 12
-/* Display width of the widest cell; longer ones are cut and end in "..". */
+/* Display width of the widest cell; longer ones are cut and end in "..", but for those of a last
+ * column of text. */
 #define TABLE_CELL_MAX 48
 
 struct table_column {

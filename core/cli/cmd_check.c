@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "cli/command.h"
+
+static int run(const struct cli_options *options)
+{
+	return run_check(options->arguments[0], &options->run);
+}
+
+const struct command command_check = {
+	.name = "check",
+	.arguments = "RUN",
+	.summary = "judge a recorded run again, without a VM",
+	.details = "RUN is a run file or its folder. The checkers are those that judged it then, "
+		   "with their\n"
+		   "parameters of then, and those of --checker; with --only, those of --checker "
+		   "alone.\n"
+		   "They are looked for by name, as always: a recorded path is not followed.",
+	.options = CLI_CHECKER | CLI_ONLY | CLI_PLUGIN_DIR | CLI_TIMINGS | CLI_TIMEOUT |
+		   CLI_OUTPUT | CLI_MESSAGES,
+	.min_arguments = 1,
+	.max_arguments = 1,
+	.run = run,
+};

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "cli/command.h"
+
+static int run(const struct cli_options *options)
+{
+	return run_list_plugins(options->kind, &options->run);
+}
+
+const struct command command_plugins = {
+	.name = "plugins",
+	.arguments = "",
+	.summary = "list the plugins there are, and their parameters",
+	.details =
+		"None of their code is run. A file that cannot be used is listed with the reason.\n"
+		"Folders are searched in this order: those of --plugin-dir, those of\n"
+		"KTSTR_PLUGIN_PATH (split at ':'), that of ktstr itself.",
+	.options = CLI_KIND | CLI_PLUGIN_DIR | CLI_OUTPUT,
+	.run = run,
+};

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "cli/command.h"
+
+static int run(const struct cli_options *options)
+{
+	const char *scenario = options->scenario;
+
+	if (scenario && options->argument_count > 0)
+		return cli_usage(&command_run, options,
+				 "two scenarios: '%s' and '%s'; one run has one", scenario,
+				 options->arguments[0]);
+	if (!scenario && options->argument_count == 0)
+		return cli_usage(&command_run, options, "no scenario is given");
+	return run_scenario(scenario ? scenario : options->arguments[0], &options->run);
+}
+
+const struct command command_run = {
+	.name = "run",
+	.arguments = "FILE",
+	.summary = "boot a VM, run a scenario in it, and judge it",
+	.details = "`ktstr --scenario FILE` is the same. What was recorded is kept in a new folder "
+		   "below\n"
+		   "$XDG_STATE_HOME/ktstr/runs (~/.local/state), with a link `latest` to the "
+		   "newest, or in\n"
+		   "that of --run-dir: the run file run.ktr, console.log and verdict.json.\n"
+		   "\n"
+		   "A checker given here is one more than those of the scenario, with parameters "
+		   "of its\n"
+		   "own; with --only it is the scenario's that are left out.",
+	.options = CLI_SCENARIO | CLI_SCHEDULER | CLI_CHECKER | CLI_ONLY | CLI_MACHINE |
+		   CLI_PLUGIN_DIR | CLI_RUN_DIR | CLI_TIMINGS | CLI_TIMEOUT | CLI_OUTPUT |
+		   CLI_MESSAGES,
+	.max_arguments = 1,
+	.run = run,
+};

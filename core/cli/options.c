@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "cli/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "ktstr/plugin.h"
+#include "param/bind.h"
+#include "plugin/loader.h"
+
+typedef int (*apply)(struct cli_options *options, const char *argument, struct ktstr_error *err);
+
+struct option_row {
+	const char *name;
+	char letter;	      /* 0: none */
+	const char *argument; /* what the help calls it; NULL: takes none */
+	uint32_t mask;
+	const char *help;
+	apply apply;
+};
+
+/* One of several words: its index, or the sentence. */
+static int choose(const char *option, const char *word, const char *const *words, size_t count,
+		  struct ktstr_error *err)
+{
+	struct str known = { 0 };
+	int rc;
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(word, words[i]) == 0)
+			return (int)i;
+	for (size_t i = 0; i < count; i++)
+		(void)str_addf(&known, "%s%s", i > 0 ? ", " : "", words[i]);
+	rc = ktstr_fail(err, -EINVAL, "%s: '%s' is none of: %s", option, word, str_text(&known));
+	str_done(&known);
+	return rc;
+}
+
+static int set_scenario(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	if (o->scenario)
+		return ktstr_fail(err, -EINVAL, "--scenario is given twice; one run has one");
+	o->scenario = argument;
+	return 0;
+}
+
+static int set_scheduler(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	(void)err;
+	o->run.scheduler = argument;
+	return 0;
+}
+
+static int add_checker(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	(void)err;
+	o->checkers[o->run.checker_count++] = argument;
+	return 0;
+}
+
+static int set_only(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	(void)argument;
+	(void)err;
+	o->run.has_only_checkers = true;
+	return 0;
+}
+
+static int set_kernel(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	(void)err;
+	o->run.kernel = argument;
+	return 0;
+}
+
+static int set_accel(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	static const char *const words[] = {
+		[ACCEL_AUTO] = "auto",
+		[ACCEL_KVM] = "kvm",
+		[ACCEL_TCG] = "tcg",
+	};
+	int index = choose("--accel", argument, words, ARRAY_SIZE(words), err);
+
+	if (index < 0)
+		return index;
+	o->run.accel = (enum accel)index;
+	o->run.has_accel = true;
+	return 0;
+}
+
+static int set_seed(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	char *end;
+
+	errno = 0;
+	o->run.seed = strtoull(argument, &end, 0);
+	if (errno != 0 || end == argument || *end || strchr(argument, '-'))
+		return ktstr_fail(err, -EINVAL,
+				  "--seed: '%s' is no number from 0 to 18446744073709551615",
+				  argument);
+	o->run.has_seed = true;
+	return 0;
+}
+
+static int add_plugin_dir(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	(void)err;
+	o->plugin_folders[o->run.plugin_folder_count++] = argument;
+	return 0;
+}
+
+static int set_run_dir(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	if (!*argument)
+		return ktstr_fail(err, -EINVAL, "--run-dir: the name is empty");
+	o->run.run_folder = argument;
+	return 0;
+}
+
+static int set_timings(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	(void)argument;
+	(void)err;
+	o->run.has_timings = true;
+	return 0;
+}
+
+static int set_output(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	static const char *const words[] = { "text", "json" };
+	int index = choose("--output", argument, words, ARRAY_SIZE(words), err);
+
+	if (index < 0)
+		return index;
+	o->run.is_json = index == 1;
+	return 0;
+}
+
+static int set_timeout(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	int64_t ns;
+
+	if (parse_duration(argument, &ns) < 0 || ns <= 0)
+		return ktstr_fail(err, -EINVAL,
+				  "--checker-timeout: '%s' is no duration such as 30s", argument);
+	o->run.checker_timeout_ns = (uint64_t)ns;
+	return 0;
+}
+
+static int set_kind(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	static const char *const words[] = { "scheduler", "scenario", "workload", "checker" };
+	static const uint32_t kinds[] = { KTSTR_KIND_SCHEDULER, KTSTR_KIND_SCENARIO,
+					  KTSTR_KIND_WORKLOAD, KTSTR_KIND_CHECKER };
+	int index = choose("--kind", argument, words, ARRAY_SIZE(words), err);
+
+	if (index < 0)
+		return index;
+	o->kind = kinds[index];
+	return 0;
+}
+
+static int set_quiet(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	(void)argument;
+	(void)err;
+	o->run.is_quiet = true;
+	return 0;
+}
+
+static int set_verbose(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	(void)argument;
+	(void)err;
+	o->run.is_verbose = true;
+	return 0;
+}
+
+static int set_help(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	(void)argument;
+	(void)err;
+	o->has_help = true;
+	return 0;
+}
+
+/* In the order of the help text. */
+static const struct option_row rows[] = {
+	{ "scenario", 0, "FILE", CLI_SCENARIO, "the scenario file to run", set_scenario },
+	{ "scheduler", 0, "NAME[,KEY=VALUE...]", CLI_SCHEDULER,
+	  "the scheduler under test, instead of the scenario's", set_scheduler },
+	{ "checker", 0, "NAME|PATH[,KEY=VALUE...]", CLI_CHECKER,
+	  "one checker more; may be repeated", add_checker },
+	{ "only", 0, NULL, CLI_ONLY, "judge by the checkers of --checker alone", set_only },
+	{ "kernel", 0, "FILE", CLI_MACHINE, "the kernel to boot, a bzImage or a vmlinux",
+	  set_kernel },
+	{ "accel", 0, "auto|kvm|tcg", CLI_MACHINE, "how the VM runs; auto takes KVM where it works",
+	  set_accel },
+	{ "seed", 0, "NUMBER", CLI_MACHINE, "seed of the run's random numbers", set_seed },
+	{ "plugin-dir", 0, "FOLDER", CLI_PLUGIN_DIR, "look for plugins here first; may be repeated",
+	  add_plugin_dir },
+	{ "run-dir", 0, "FOLDER", CLI_RUN_DIR, "keep the run in this folder, which must be empty",
+	  set_run_dir },
+	{ "checker-timeout", 0, "DURATION", CLI_TIMEOUT, "how long one checker may take (60s)",
+	  set_timeout },
+	{ "kind", 0, "KIND", CLI_KIND, "only plugins of this kind", set_kind },
+	{ "timings", 0, NULL, CLI_TIMINGS, "show how long each part took", set_timings },
+	{ "output", 0, "text|json", CLI_OUTPUT, "how the result is written to stdout", set_output },
+	{ "quiet", 'q', NULL, CLI_MESSAGES, "no progress on stderr, only warnings", set_quiet },
+	{ "verbose", 'v', NULL, CLI_MESSAGES, "more of everything: console, workers, QEMU",
+	  set_verbose },
+	{ "help", 'h', NULL, CLI_ALWAYS, "this text", set_help },
+};
+
+/* Codes that getopt_long() hands back, out of the way of letters. */
+#define CODE_BASE 1000
+
+struct tables {
+	struct option longs[ARRAY_SIZE(rows) + 1];
+	const char *names[ARRAY_SIZE(rows)];
+	size_t count;
+	char shorts[2 * ARRAY_SIZE(rows) + 2];
+};
+
+static void make_tables(uint32_t mask, struct tables *tables)
+{
+	size_t letters = 0;
+
+	*tables = (struct tables){ 0 };
+	tables->shorts[letters++] =
+		':'; /* a missing argument is told apart from an unknown option */
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct option_row *row = &rows[i];
+
+		if (!(row->mask & (mask | CLI_ALWAYS)))
+			continue;
+		tables->names[tables->count] = row->name;
+		tables->longs[tables->count++] =
+			(struct option){ .name = row->name,
+					 .has_arg = row->argument ? required_argument : no_argument,
+					 .val = CODE_BASE + (int)i };
+		if (row->letter)
+			tables->shorts[letters++] = row->letter;
+	}
+}
+
+/* The row behind what getopt_long() returned or left in optopt; NULL: none. */
+static const struct option_row *row_of(int code)
+{
+	if (code >= CODE_BASE && code < CODE_BASE + (int)ARRAY_SIZE(rows))
+		return &rows[code - CODE_BASE];
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (code != 0 && rows[i].letter == code)
+			return &rows[i];
+	return NULL;
+}
+
+static int unknown_option(const char *word, const struct tables *tables, struct ktstr_error *err)
+{
+	const char *nearest = NULL;
+	size_t length = strcspn(word, "=");
+	char name[64];
+
+	if (str_starts(word, "--") && length > 2) {
+		str_copy_safe(name, sizeof(name), word + 2, length - 2);
+		nearest = str_nearest(name, tables->names, tables->count);
+	}
+	if (nearest)
+		return ktstr_fail(err, -EINVAL, "unknown option '%.*s', did you mean '--%s'?",
+				  (int)length, word, nearest);
+	return ktstr_fail(err, -EINVAL, "unknown option '%.*s'; --help shows those there are",
+			  (int)length, word);
+}
+
+/* Why getopt_long() returned '?' or ':'. */
+static int bad_option(int code, char **argv, const struct tables *tables, struct ktstr_error *err)
+{
+	const struct option_row *row = row_of(optopt);
+	const char *word = argv[optind - 1];
+	size_t length = strcspn(word, "="), matches = 0;
+	char letter[3] = { '-', (char)optopt, '\0' };
+
+	if (code == ':' && row)
+		return ktstr_fail(err, -EINVAL, "option --%s needs an argument: --%s %s", row->name,
+				  row->name, row->argument);
+	if (row && optopt >= CODE_BASE)
+		return ktstr_fail(err, -EINVAL, "option --%s takes no argument", row->name);
+	if (optopt != 0)
+		return unknown_option(letter, tables, err);
+	for (size_t i = 0; i < tables->count && length > 2; i++)
+		matches += strncmp(tables->names[i], word + 2, length - 2) == 0;
+	if (matches > 1)
+		return ktstr_fail(err, -EINVAL, "option '%.*s' could be several; write it out",
+				  (int)length, word);
+	return unknown_option(word, tables, err);
+}
+
+int cli_options_parse(int argc, char **argv, uint32_t mask, struct cli_options *ret,
+		      struct ktstr_error *err)
+{
+	struct tables tables;
+	int code, rc = 0;
+
+	*ret = (struct cli_options){ 0 };
+	ret->checkers = calloc((size_t)argc + 1, sizeof(*ret->checkers));
+	ret->plugin_folders = calloc((size_t)argc + 1, sizeof(*ret->plugin_folders));
+	if (!ret->checkers || !ret->plugin_folders)
+		return ktstr_fail(err, -ENOMEM, "cannot read the command line: out of memory");
+	make_tables(mask, &tables);
+	optind = 0; /* start anew, also after an earlier parse */
+	opterr = 0;
+	while (rc == 0 &&
+	       (code = getopt_long(argc, argv, tables.shorts, tables.longs, NULL)) >= 0) {
+		const struct option_row *row = row_of(code);
+
+		if (code == '?' || code == ':' || !row)
+			return bad_option(code, argv, &tables, err);
+		rc = row->apply(ret, optarg, err);
+	}
+	ret->arguments = argv + optind;
+	ret->argument_count = (size_t)(argc - optind);
+	ret->run.checkers = ret->checkers;
+	ret->run.plugin_folders = ret->plugin_folders;
+	return rc;
+}
+
+void cli_options_done(struct cli_options *options)
+{
+	if (!options)
+		return;
+	free(options->checkers);
+	free(options->plugin_folders);
+	*options = (struct cli_options){ 0 };
+}
+
+int cli_options_help(uint32_t mask, struct str *out)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows) && rc == 0; i++) {
+		const struct option_row *row = &rows[i];
+		char left[64];
+
+		if (!(row->mask & (mask | CLI_ALWAYS)))
+			continue;
+		(void)snprintf(left, sizeof(left), "%c%c%s --%s%s%s", row->letter ? '-' : ' ',
+			       row->letter ? row->letter : ' ', row->letter ? "," : " ", row->name,
+			       row->argument ? " " : "", row->argument ? row->argument : "");
+		if (strlen(left) > 28)
+			rc = str_addf(out, "  %s\n  %28s  %s\n", left, "", row->help);
+		else
+			rc = str_addf(out, "  %-28s  %s\n", left, row->help);
+	}
+	return rc;
+}
+
+bool cli_has_colour(int fd, const char *no_color, const char *term)
+{
+	if (!isatty(fd) || (no_color && *no_color))
+		return false;
+	return term && *term && strcmp(term, "dumb") != 0;
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "run/run.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "report/facts.h"
+#include "run/finish.h"
+#include "run/observe.h"
+#include "run/paths.h"
+#include "run/prepare.h"
+#include "run/record.h"
+
+struct check {
+	const struct run_options *options;
+	char *run_path;
+	char *console_path; /* NULL: there is none beside the run file */
+	struct run_paths paths;
+	struct registry *registry;
+	struct facts *facts;	 /* for its META record */
+	struct plugin_ref *refs; /* of options->checkers; own their parameters */
+	size_t ref_count;
+	struct judge_checker *checkers;
+	size_t checker_count;
+	struct verdict verdict;
+	uint64_t judging_ns;
+};
+
+static int no_memory(struct ktstr_error *err)
+{
+	return ktstr_fail(err, -ENOMEM, "cannot judge the run: out of memory");
+}
+
+/* The run file and the console log of what the user named: a run file or its folder. */
+static int find_files(struct check *check, const char *path, struct ktstr_error *err)
+{
+	struct stat status;
+	const char *slash = strrchr(path, '/');
+
+	if (stat(path, &status) < 0)
+		return ktstr_fail(err, -errno, "cannot open run '%s': %s", path, strerror(errno));
+	if (S_ISDIR(status.st_mode)) {
+		check->run_path = str_format("%s/" RECORD_RUN_FILE, path);
+		check->console_path = str_format("%s/" RECORD_CONSOLE_LOG, path);
+	} else {
+		check->run_path = strdup(path);
+		check->console_path = str_format("%.*s" RECORD_CONSOLE_LOG,
+						 slash ? (int)(slash + 1 - path) : 0, path);
+	}
+	if (!check->run_path || !check->console_path)
+		return no_memory(err);
+	if (access(check->console_path, R_OK) < 0) {
+		free(check->console_path);
+		check->console_path = NULL;
+	}
+	return 0;
+}
+
+static int read_meta(struct check *check, struct ktstr_error *err)
+{
+	int rc = facts_read(check->run_path, &check->facts, err);
+
+	if (rc == 0 && !check->facts->meta)
+		return ktstr_fail(err, -EBADMSG,
+				  "cannot judge '%s': it does not say what was run (no META record "
+				  "that can be read)",
+				  check->run_path);
+	return rc;
+}
+
+static void add_checker(struct check *check, const struct plugin *plugin, const struct node *params)
+{
+	check->checkers[check->checker_count++] =
+		(struct judge_checker){ .name = plugin->descriptor->name,
+					.path = plugin->path,
+					.kind = plugin->descriptor->kind,
+					.params = params };
+}
+
+/* Has this plugin changed since the run? */
+static void compare_plugin(const struct check *check, const struct plugin *plugin)
+{
+	const struct meta *meta = check->facts->meta;
+
+	for (size_t i = 0; i < meta->plugin_count; i++) {
+		const struct meta_plugin *then = &meta->plugins[i];
+
+		if (strcmp(then->name, plugin->descriptor->name) == 0 &&
+		    strcmp(then->kind, plugin_kind_name(plugin->descriptor->kind)) == 0 &&
+		    then->crc32 != plugin->crc32)
+			log_note("%s '%s' is not the same file as when the run was recorded",
+				 then->kind, then->name);
+	}
+}
+
+/*
+ * A checker that the run names. Found by name in the search path alone: a path in a file that
+ * somebody sent is no reason to run what lies there.
+ */
+static int add_recorded(struct check *check, const struct meta_checker *recorded,
+			struct ktstr_error *err)
+{
+	uint32_t kind =
+		strcmp(recorded->kind, "scenario") == 0 ? KTSTR_KIND_SCENARIO : KTSTR_KIND_CHECKER;
+	struct source source = { .name = check->run_path };
+	struct plugin *plugin;
+	int rc;
+
+	if (strchr(recorded->name, '/'))
+		return ktstr_fail(err, -EBADMSG, "%s: '%s' is no name of a checker",
+				  check->run_path, recorded->name);
+	rc = registry_get(check->registry, kind, recorded->name, &plugin, err);
+	if (rc < 0) {
+		(void)ktstr_prefix(err, "%s was judged by '%s'", check->run_path, recorded->path);
+		return rc;
+	}
+	rc = prepare_check_params(check->registry, plugin, recorded->params, &source, err);
+	if (rc < 0)
+		return rc;
+	compare_plugin(check, plugin);
+	add_checker(check, plugin, recorded->params);
+	return 0;
+}
+
+static int add_given(struct check *check, const char *argument, struct ktstr_error *err)
+{
+	struct plugin *plugin;
+	int rc = prepare_argument(check->registry, KTSTR_KIND_CHECKER, "--checker", argument,
+				  &check->refs[check->ref_count], &plugin, err);
+
+	if (rc < 0)
+		return rc;
+	add_checker(check, plugin, check->refs[check->ref_count++].params);
+	return 0;
+}
+
+static int find_checkers(struct check *check, struct ktstr_error *err)
+{
+	const struct run_options *options = check->options;
+	const struct meta *meta = check->facts->meta;
+	size_t recorded = options->has_only_checkers ? 0 : meta->checker_count;
+	int rc = registry_new((const char *const *)check->paths.plugin_folders, &check->registry,
+			      err);
+
+	if (rc < 0)
+		return rc;
+	check->refs = calloc(options->checker_count + 1, sizeof(*check->refs));
+	check->checkers = calloc(recorded + options->checker_count + 1, sizeof(*check->checkers));
+	if (!check->refs || !check->checkers)
+		return no_memory(err);
+	for (size_t i = 0; i < recorded && rc == 0; i++)
+		rc = add_recorded(check, &meta->checkers[i], err);
+	for (size_t i = 0; i < options->checker_count && rc == 0; i++)
+		rc = add_given(check, options->checkers[i], err);
+	if (rc == 0 && check->checker_count == 0)
+		return ktstr_fail(err, -EINVAL,
+				  "'%s' names no checker, so nothing could be judged; add one with "
+				  "--checker",
+				  check->run_path);
+	return rc;
+}
+
+static int judge(struct check *check, struct ktstr_error *err)
+{
+	const struct meta *meta = check->facts->meta;
+	uint64_t start_ns = clock_monotonic_ns();
+	const struct judge_spec spec = {
+		.program = check->paths.judge_program,
+		.runfile = check->run_path,
+		.checkers = check->checkers,
+		.checker_count = check->checker_count,
+		.topology = meta->topology,
+		.scenario = meta->scenario,
+		.scheduler = meta->scheduler,
+		.kernel = meta->kernel_release,
+		.accel = meta->accel,
+		.plugin_folders = (const char *const *)check->paths.plugin_folders,
+		.time_limit_ns = check->options->checker_timeout_ns,
+	};
+	int rc = judge_run(&spec, &check->verdict, err);
+
+	check->judging_ns = clock_monotonic_ns() - start_ns;
+	return rc;
+}
+
+static int report(struct check *check, struct ktstr_error *err)
+{
+	const struct report_spec spec = {
+		.run_path = check->run_path,
+		.console_path = check->console_path,
+		.has_colour = check->options->has_out_colour,
+		.is_verbose = check->options->is_verbose,
+		.has_timings = check->options->has_timings,
+		.judging_ns = check->judging_ns,
+	};
+
+	return finish_report(check->options, &check->verdict, &spec, NULL, err);
+}
+
+/* All of it; *ret_exit_code is that of a failure. */
+static int check_all(struct check *check, const char *path, int *ret_exit_code,
+		     struct ktstr_error *err)
+{
+	const struct run_options *options = check->options;
+	int rc;
+
+	*ret_exit_code = EXIT_USAGE;
+	rc = find_files(check, path, err);
+	if (rc == 0)
+		rc = run_paths_find(NULL, options->plugin_folders, options->plugin_folder_count,
+				    getenv("KTSTR_PLUGIN_PATH"), &check->paths, err);
+	if (rc == 0)
+		rc = read_meta(check, err);
+	if (rc == 0)
+		rc = find_checkers(check, err);
+	if (rc < 0)
+		return rc;
+	*ret_exit_code = EXIT_ERROR;
+	rc = judge(check, err);
+	return rc == 0 ? report(check, err) : rc;
+}
+
+static void check_done(struct check *check)
+{
+	verdict_done(&check->verdict);
+	free(check->checkers);
+	for (size_t i = 0; i < check->ref_count; i++)
+		plugin_ref_done(&check->refs[i]);
+	free(check->refs);
+	facts_free(check->facts);
+	registry_free(check->registry);
+	run_paths_done(&check->paths);
+	free(check->run_path);
+	free(check->console_path);
+}
+
+int run_check(const char *path, const struct run_options *options)
+{
+	struct check check = { .options = options };
+	struct ktstr_error err = { 0 };
+	struct observe observe;
+	int exit_code;
+	int rc;
+
+	observe_init(&observe, options);
+	rc = check_all(&check, path, &exit_code, &err);
+	if (rc < 0)
+		exit_code = finish_error(options, rc == -ENOMEM ? EXIT_ERROR : exit_code, &err);
+	else
+		exit_code = verdict_exit_code(check.verdict.outcome);
+	check_done(&check);
+	observe_done(&observe, true);
+	return exit_code;
+}
+
+/* One file; its error is in *err. */
+static int check_scenario(const char *scenario, const struct run_options *options,
+			  const struct run_paths *paths, struct ktstr_error *err)
+{
+	struct prepared *prepared = NULL;
+	int rc = prepare_scenario(scenario, options, paths, &prepared, err);
+
+	if (rc == 0)
+		prepared_free(prepared);
+	return rc;
+}
+
+static void show_scenario(const struct run_options *options, json_t *list, const char *scenario,
+			  int rc, const struct ktstr_error *err)
+{
+	if (rc < 0)
+		log_error("%s", err->text);
+	if (options->is_json)
+		(void)json_array_append_new(list,
+					    json_pack("{ss sb ss?}", "file", scenario, "is_valid",
+						      rc == 0, "error", rc < 0 ? err->text : NULL));
+	else if (rc == 0)
+		(void)fprintf(options->out, "%s: ok\n", scenario);
+}
+
+int run_check_scenarios(char *const *scenarios, size_t count, const struct run_options *options)
+{
+	struct ktstr_error err = { 0 };
+	struct run_paths paths = { 0 };
+	struct observe observe;
+	json_t *list = json_array();
+	int exit_code = EXIT_PASS;
+	int rc;
+
+	observe_init(&observe, options);
+	rc = run_paths_find(NULL, options->plugin_folders, options->plugin_folder_count,
+			    getenv("KTSTR_PLUGIN_PATH"), &paths, &err);
+	if (rc < 0) {
+		exit_code = finish_error(options, rc == -ENOTDIR ? EXIT_USAGE : EXIT_ERROR, &err);
+		goto done;
+	}
+	for (size_t i = 0; i < count; i++) {
+		rc = check_scenario(scenarios[i], options, &paths, &err);
+		show_scenario(options, list, scenarios[i], rc, &err);
+		if (rc < 0)
+			exit_code = EXIT_USAGE;
+	}
+	if (options->is_json) {
+		json_t *document =
+			json_pack("{si ss si sO}", "schema_version", REPORT_SCHEMA_VERSION, "kind",
+				  "scenarios", "exit_code", exit_code, "scenarios", list);
+
+		(void)json_dumpf(document, options->out, JSON_INDENT(2));
+		(void)fputc('\n', options->out);
+		json_decref(document);
+	}
+done:
+	json_decref(list);
+	run_paths_done(&paths);
+	observe_done(&observe, exit_code == EXIT_PASS);
+	return exit_code;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What subcommands share: judging, showing the verdict, and ending without one. */
+#ifndef RUN_FINISH_H
+#define RUN_FINISH_H
+
+#include "judge/judge.h"
+#include "ktstr/error.h"
+#include "report/report.h"
+#include "run/run.h"
+
+/* Say why there is no verdict: on stderr, and with --output json as a document too. Returns
+ * @exit_code. */
+int finish_error(const struct run_options *options, int exit_code, const struct ktstr_error *err);
+
+/*
+ * Show @verdict on options->out, as text or JSON. @verdict_path: keep the JSON document there too;
+ * NULL: not. That copy is a convenience: when it cannot be written there is a warning.
+ */
+int finish_report(const struct run_options *options, const struct verdict *verdict,
+		  const struct report_spec *spec, const char *verdict_path,
+		  struct ktstr_error *err);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Where the needs of all plugins of a run come together. */
+#ifndef RUN_NEEDS_H
+#define RUN_NEEDS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ktstr/needs.h"
+#include "ktstr/param.h"
+#include "plugin/registry.h"
+
+#define RUN_NEEDS_OPTIONS_MAX 256
+#define RUN_NEEDS_FILES_MAX 1024
+/* Where payload files lie in the guest. */
+#define RUN_PAYLOAD_FOLDER "/payload/"
+
+struct run_needs {
+	struct ktstr_needs needs; /* what plugins see */
+	const char *asker;	  /* who is being asked, for messages */
+	struct run_needs_option {
+		char *option;
+		char *asker;
+	} * options;
+	size_t option_count;
+	struct run_needs_file {
+		char *host_path;
+		char *guest_path;
+	} * files;
+	size_t file_count;
+};
+
+/* @topology is borrowed until run_needs_done(). */
+void run_needs_init(struct run_needs *needs, const struct ktstr_topology *topology);
+
+/*
+ * Ask one plugin, whose values are bound. 0, or its error with "KIND 'NAME': " before it. A plugin
+ * without needs() asks for nothing.
+ */
+int run_needs_ask(struct run_needs *needs, const struct plugin *plugin,
+		  const struct ktstr_value *values, struct ktstr_error *err);
+
+/* Ask every workload that a value of this table names, however deep, and what those name. */
+int run_needs_ask_workloads(struct run_needs *needs, struct registry *registry,
+			    const struct plugin *plugin, const struct ktstr_value *values,
+			    struct ktstr_error *err);
+
+void run_needs_done(struct run_needs *needs);
+
+#endif

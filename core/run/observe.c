@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "run/observe.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "wire/types.h"
+
+/* What of the kernel's console is worth a line by itself. */
+static const char *const alarming[] = {
+	"Kernel panic", "BUG:",	       "WARNING:",  "Oops",	 "general protection fault",
+	"INFO: task",	"soft lockup", "rcu_sched", "rcu: INFO", "Out of memory",
+	"Call Trace",	"sched_ext:",
+};
+
+static void log_above(void *arg, int level, const char *text)
+{
+	static const char *const names[] = {
+		[LOG_LEVEL_ERROR] = "error",
+		[LOG_LEVEL_WARNING] = "warning",
+		[LOG_LEVEL_NOTE] = "note",
+		[LOG_LEVEL_DEBUG] = "debug",
+	};
+	struct observe *observe = arg;
+	char line[2200];
+
+	(void)snprintf(line, sizeof(line), "ktstr: %s: %s", names[level], text);
+	live_warning(observe->live, line);
+}
+
+void observe_phase(struct observe *observe, const char *phase, const char *detail)
+{
+	str_copy(observe->detail, sizeof(observe->detail), detail);
+	observe->phase_start_ns = clock_monotonic_ns();
+	observe->phase_budget_ns = 0;
+	live_phase(observe->live, phase, detail);
+}
+
+static void on_phase(void *arg, uint8_t phase, const char *text)
+{
+	struct observe *observe = arg;
+
+	switch (phase) {
+	case KTSTR_PHASE_PAYLOAD_STARTING:
+		observe_phase(observe, "scheduler", observe->scheduler);
+		return;
+	case KTSTR_PHASE_SCHEDULER_DIED:
+	case KTSTR_PHASE_SCHEDULER_NOT_ATTACHED:
+		log_warning("scheduler '%s': %s", observe->scheduler, text);
+		return;
+	}
+}
+
+static void on_ready(void *arg)
+{
+	observe_phase(arg, "agent", "ready");
+}
+
+static void on_scenario(void *arg, bool has_started)
+{
+	struct observe *observe = arg;
+
+	if (has_started)
+		observe_phase(observe, "scenario", observe->scenario);
+	else
+		observe_phase(observe, "teardown", "");
+}
+
+static void on_step(void *arg, const struct ktstr_step_info *step, const char *name)
+{
+	struct observe *observe = arg;
+	char detail[sizeof(observe->detail)];
+	char count[16] = "";
+
+	if (step->count > 0)
+		(void)snprintf(count, sizeof(count), "/%u", step->count);
+	(void)snprintf(detail, sizeof(detail), "%s: step %u%s %.80s", observe->scenario,
+		       step->index, count, name);
+	observe_phase(observe, "scenario", detail);
+	observe->phase_budget_ns = step->hold_ns;
+}
+
+static void on_console_line(void *arg, const char *line)
+{
+	struct observe *observe = arg;
+	bool is_alarming = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(alarming) && !is_alarming; i++)
+		is_alarming = strstr(line, alarming[i]) != NULL;
+	if (is_alarming)
+		log_warning("console: %s", line);
+	else if (observe->is_verbose)
+		log_debug("console: %s", line);
+}
+
+static void on_output(void *arg, uint32_t msg_type, const void *bytes, uint32_t length)
+{
+	const struct observe *observe = arg;
+	const char *name = msg_type == KTSTR_MSG_SCHED_LOG ? "scheduler" : "guest";
+	const char *at = bytes;
+	char line[1024];
+
+	while (observe->is_verbose && length > 0) {
+		const char *end = memchr(at, '\n', length);
+		uint32_t size = end ? (uint32_t)(end - at) : length;
+
+		str_copy_safe(line, sizeof(line), at, size);
+		log_debug("%s: %s", name, line);
+		at += size + (end != NULL);
+		length -= size + (end != NULL);
+	}
+}
+
+static void on_warning(void *arg, const char *text)
+{
+	(void)arg;
+	log_warning("%s", text);
+}
+
+static void on_tick(void *arg, const struct dispatch_sinks *sinks, uint64_t frames)
+{
+	struct observe *observe = arg;
+	double elapsed = (double)(clock_monotonic_ns() - observe->phase_start_ns) / NS_PER_S;
+	char total[32] = "", counted[40] = "", line[256];
+
+	(void)sinks;
+	if (observe->phase_budget_ns > 0)
+		(void)snprintf(total, sizeof(total), " of %.1f",
+			       (double)observe->phase_budget_ns / NS_PER_S);
+	if (frames > 0)
+		(void)snprintf(counted, sizeof(counted), ", %" PRIu64 " frames", frames);
+	(void)snprintf(line, sizeof(line), "%s%s%.1f%s s%s", observe->detail,
+		       observe->detail[0] ? "  " : "", elapsed, total, counted);
+	live_update(observe->live, line);
+}
+
+void observe_init(struct observe *observe, const struct run_options *options)
+{
+	const struct live_style style = {
+		.is_terminal = options->is_terminal,
+		.has_colour = options->has_colour,
+		.is_quiet = options->is_quiet,
+		.width = options->width,
+	};
+	int level = options->is_verbose ? LOG_LEVEL_DEBUG
+		    : options->is_quiet ? LOG_LEVEL_WARNING
+					: LOG_LEVEL_NOTE;
+
+	*observe = (struct observe){
+		.live = live_new(stderr, &style),
+		.is_verbose = options->is_verbose,
+		.scheduler = "",
+		.scenario = "",
+		.observer = { .arg = observe,
+			      .phase = on_phase,
+			      .ready = on_ready,
+			      .step = on_step,
+			      .scenario = on_scenario,
+			      .console_line = on_console_line,
+			      .output = on_output,
+			      .warning = on_warning,
+			      .tick = on_tick },
+	};
+	/* Without memory for it nothing live is shown, and messages go where they went before. */
+	log_set(observe->live ? log_above : NULL, observe, level);
+}
+
+void observe_done(struct observe *observe, bool is_good)
+{
+	live_done(observe->live, is_good);
+	live_free(observe->live);
+	observe->live = NULL;
+	log_set(NULL, NULL, LOG_LEVEL_NOTE);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What is shown of a run while it lasts: the coordinator's news as phases, and messages above them.
+ */
+#ifndef RUN_OBSERVE_H
+#define RUN_OBSERVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "coord/coord.h"
+#include "report/live.h"
+#include "run/run.h"
+
+struct observe {
+	struct live *live;
+	struct coord_observer observer; /* for coord_spec */
+	bool is_verbose;
+	const char *scheduler; /* borrowed names */
+	const char *scenario;
+	uint64_t phase_start_ns;  /* CLOCK_MONOTONIC */
+	uint64_t phase_budget_ns; /* planned length; 0: not known */
+	char detail[160];
+};
+
+/* Messages of log_message() go through it until observe_done(). */
+void observe_init(struct observe *observe, const struct run_options *options);
+/* A new phase that is not of the coordinator's ("kernel", "judging"). */
+void observe_phase(struct observe *observe, const char *phase, const char *detail);
+void observe_done(struct observe *observe, bool is_good);
+
+#endif

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "run/prepare.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "vm/kvm.h"
+#include "vm/qemu_argv.h"
+
+const char *const prepare_kernel_options[] = {
+	"CONFIG_64BIT",
+	"CONFIG_SMP",
+	"CONFIG_BLK_DEV_INITRD",
+	"CONFIG_BINFMT_ELF",
+	"CONFIG_DEVTMPFS",
+	"CONFIG_TMPFS",
+	"CONFIG_PROC_FS",
+	"CONFIG_SYSFS",
+	"CONFIG_PCI",
+	"CONFIG_VIRTIO_PCI",
+	"CONFIG_VIRTIO_CONSOLE",
+	"CONFIG_SERIAL_8250_CONSOLE",
+	"CONFIG_CGROUPS",
+	"CONFIG_CPUSETS",
+	NULL,
+};
+
+static int no_memory(struct ktstr_error *err)
+{
+	return ktstr_fail(err, -ENOMEM, "cannot prepare the run: out of memory");
+}
+
+/* Bind @params by the table of @plugin. */
+static int bind_plugin(struct registry *registry, const struct plugin *plugin,
+		       const struct node *params, const struct source *source, struct bound **ret,
+		       struct ktstr_error *err)
+{
+	struct plugin_tables tables = registry_tables(registry);
+	const struct ktstr_plugin *d = plugin->descriptor;
+
+	return bind_params(d->params, d->param_size, params, NULL, source, &tables, ret, err);
+}
+
+int prepare_check_params(struct registry *registry, const struct plugin *plugin,
+			 const struct node *params, const struct source *source,
+			 struct ktstr_error *err)
+{
+	struct bound *bound = NULL;
+	int rc = bind_plugin(registry, plugin, params, source, &bound, err);
+
+	if (rc == 0)
+		bound_free(bound);
+	return rc;
+}
+
+int prepare_argument(struct registry *registry, uint32_t kind, const char *option,
+		     const char *argument, struct plugin_ref *ret_ref, struct plugin **ret_plugin,
+		     struct ktstr_error *err)
+{
+	struct source source = { .name = option, .text = argument, .length = strlen(argument) };
+	struct plugin_ref ref = { 0 };
+	int rc = plugin_ref_parse(argument, &ref, err);
+
+	if (rc == 0)
+		rc = registry_get(registry, kind, ref.name, ret_plugin, err);
+	if (rc < 0) {
+		plugin_ref_done(&ref);
+		return str_starts(err->text, option) ? rc : ktstr_prefix(err, "%s", option);
+	}
+	if (kind == KTSTR_KIND_CHECKER)
+		rc = prepare_check_params(registry, *ret_plugin, ref.params, &source, err);
+	if (rc < 0) {
+		plugin_ref_done(&ref);
+		return rc;
+	}
+	*ret_ref = ref;
+	return 0;
+}
+
+/* The plugin that the scenario file names at @ref; errors name the place. */
+static int get_plugin(struct prepared *p, uint32_t kind, const struct plugin_ref *ref,
+		      struct plugin **ret, struct ktstr_error *err)
+{
+	struct ktstr_error inner;
+	int rc = registry_get(p->registry, kind, ref->name, ret, &inner);
+
+	if (rc < 0 && ref->line > 0)
+		return source_fail(&p->spec->source, ref->line, ref->column, err, "%s", inner.text);
+	if (rc < 0)
+		*err = inner;
+	return rc;
+}
+
+/* The needs of a plugin and of the workloads in its values. */
+static int ask_needs(struct prepared *p, const struct plugin *plugin, const struct bound *values,
+		     const struct source *source, const struct plugin_ref *ref,
+		     struct ktstr_error *err)
+{
+	struct ktstr_error inner;
+	int rc = run_needs_ask(&p->needs, plugin, bound_values(values), &inner);
+
+	if (rc == 0 && plugin->descriptor->params)
+		rc = run_needs_ask_workloads(&p->needs, p->registry, plugin, bound_values(values),
+					     &inner);
+	if (rc < 0 && source->text && ref->line > 0)
+		return source_fail(source, ref->line, ref->column, err, "%s", inner.text);
+	if (rc < 0)
+		*err = inner;
+	return rc;
+}
+
+static int prepare_scheduler(struct prepared *p, const struct run_options *options,
+			     struct ktstr_error *err)
+{
+	struct source source = p->spec->source;
+	struct plugin_ref *ref = &p->spec->scheduler;
+	struct plugin_ref given = { 0 };
+	int rc;
+
+	if (options->scheduler) {
+		source = (struct source){ .name = "--scheduler",
+					  .text = options->scheduler,
+					  .length = strlen(options->scheduler) };
+		rc = prepare_argument(p->registry, KTSTR_KIND_SCHEDULER, "--scheduler",
+				      options->scheduler, &given, &p->scheduler, err);
+		if (rc < 0)
+			return rc;
+		plugin_ref_done(ref);
+		*ref = given;
+	} else {
+		rc = get_plugin(p, KTSTR_KIND_SCHEDULER, ref, &p->scheduler, err);
+		if (rc < 0)
+			return rc;
+	}
+	rc = bind_plugin(p->registry, p->scheduler, ref->params, &source, &p->scheduler_values,
+			 err);
+	return rc == 0 ? ask_needs(p, p->scheduler, p->scheduler_values, &source, ref, err) : rc;
+}
+
+static int prepare_scenario_plugin(struct prepared *p, struct ktstr_error *err)
+{
+	struct plugin_ref *ref = &p->spec->scenario;
+	int rc = get_plugin(p, KTSTR_KIND_SCENARIO, ref, &p->scenario, err);
+
+	if (rc == 0)
+		rc = bind_plugin(p->registry, p->scenario, ref->params, &p->spec->source,
+				 &p->scenario_values, err);
+	if (rc == 0)
+		rc = ask_needs(p, p->scenario, p->scenario_values, &p->spec->source, ref, err);
+	return rc;
+}
+
+static void add_checker(struct prepared *p, struct plugin *plugin, const struct node *params)
+{
+	p->checkers[p->checker_count++] = (struct prepared_checker){ plugin, params };
+}
+
+static int prepare_file_checkers(struct prepared *p, struct ktstr_error *err)
+{
+	for (size_t i = 0; i < p->spec->checker_count; i++) {
+		const struct plugin_ref *ref = &p->spec->checkers[i];
+		struct plugin *plugin;
+		int rc = get_plugin(p, KTSTR_KIND_CHECKER, ref, &plugin, err);
+
+		if (rc == 0)
+			rc = prepare_check_params(p->registry, plugin, ref->params,
+						  &p->spec->source, err);
+		if (rc < 0)
+			return rc;
+		add_checker(p, plugin, ref->params);
+	}
+	return 0;
+}
+
+static int prepare_given_checkers(struct prepared *p, const struct run_options *options,
+				  struct ktstr_error *err)
+{
+	for (size_t i = 0; i < options->checker_count; i++) {
+		struct plugin_ref ref = { 0 };
+		struct plugin *plugin;
+		const struct node *params;
+		int rc = prepare_argument(p->registry, KTSTR_KIND_CHECKER, "--checker",
+					  options->checkers[i], &ref, &plugin, err);
+
+		if (rc < 0)
+			return rc;
+		params = ref.params;
+		rc = scenario_add_checker(p->spec, &ref, err);
+		if (rc < 0)
+			return rc;
+		add_checker(p, plugin, params);
+	}
+	return 0;
+}
+
+static int prepare_checkers(struct prepared *p, const struct run_options *options,
+			    struct ktstr_error *err)
+{
+	const struct ktstr_scenario_ops *ops = p->scenario->descriptor->scenario;
+	size_t most = p->spec->checker_count + options->checker_count + 1;
+	int rc = 0;
+
+	p->checkers = calloc(most, sizeof(*p->checkers));
+	if (!p->checkers)
+		return no_memory(err);
+	if (!options->has_only_checkers) {
+		rc = prepare_file_checkers(p, err);
+		if (rc == 0 && KTSTR_HAS(ops, judgement))
+			add_checker(p, p->scenario, p->spec->scenario.params);
+	}
+	if (rc == 0)
+		rc = prepare_given_checkers(p, options, err);
+	if (rc == 0 && p->checker_count == 0)
+		return ktstr_fail(err, -EINVAL,
+				  "%s: no checker is named, so nothing could be judged; add "
+				  "'checkers: [starvation]' or --checker starvation",
+				  p->spec->source.name);
+	return rc;
+}
+
+static int override_spec(struct scenario_spec *spec, const struct run_options *options,
+			 struct ktstr_error *err)
+{
+	if (options->has_seed)
+		spec->seed = options->seed;
+	if (options->has_accel)
+		spec->vm.accel = options->accel;
+	if (options->kernel) {
+		char *kernel = strdup(options->kernel);
+
+		if (!kernel)
+			return no_memory(err);
+		free(spec->vm.kernel);
+		spec->vm.kernel = kernel;
+	}
+	return 0;
+}
+
+static int prepare_all(struct prepared *p, const char *scenario, const struct run_options *options,
+		       const struct run_paths *paths, struct ktstr_error *err)
+{
+	int rc = scenario_load(scenario, &p->spec, err);
+
+	if (rc == 0)
+		rc = override_spec(p->spec, options, err);
+	if (rc < 0)
+		return rc;
+	rc = topology_check(&p->spec->vm.topology, err);
+	if (rc < 0)
+		return ktstr_prefix(err, "%s: vm.topology", p->spec->source.name);
+	run_needs_init(&p->needs, &p->spec->vm.topology);
+	rc = registry_new((const char *const *)paths->plugin_folders, &p->registry, err);
+	if (rc == 0)
+		rc = prepare_scenario_plugin(p, err);
+	if (rc == 0)
+		rc = prepare_scheduler(p, options, err);
+	if (rc == 0)
+		rc = prepare_checkers(p, options, err);
+	return rc;
+}
+
+int prepare_scenario(const char *scenario, const struct run_options *options,
+		     const struct run_paths *paths, struct prepared **ret, struct ktstr_error *err)
+{
+	struct prepared *p = calloc(1, sizeof(*p));
+	int rc;
+
+	if (!p)
+		return no_memory(err);
+	rc = prepare_all(p, scenario, options, paths, err);
+	if (rc < 0) {
+		prepared_free(p);
+		return rc;
+	}
+	*ret = p;
+	return 0;
+}
+
+static int need_option(const struct kernel *kernel, const char *option, const char *asker,
+		       struct ktstr_error *err)
+{
+	if (kernel_config_has(kernel, option) != 0)
+		return 0;
+	return ktstr_fail(
+		err, -ENOTSUP,
+		"kernel '%s' has no %s=y, which %s needs; take another one with --kernel, "
+		"or `ktstr kernel fetch`",
+		kernel->image, option, asker);
+}
+
+static int check_kernel(const struct prepared *p, struct ktstr_error *err)
+{
+	int rc = 0;
+
+	if (!p->kernel->is_config_known) {
+		log_warning("the config of kernel '%s' is not known, so it may lack what the run "
+			    "needs",
+			    p->kernel->image);
+		return 0;
+	}
+	for (size_t i = 0; prepare_kernel_options[i] && rc == 0; i++)
+		rc = need_option(p->kernel, prepare_kernel_options[i], "ktstr", err);
+	for (size_t i = 0; i < p->needs.option_count && rc == 0; i++)
+		rc = need_option(p->kernel, p->needs.options[i].option, p->needs.options[i].asker,
+				 err);
+	return rc;
+}
+
+static int choose_accel(struct prepared *p, struct ktstr_error *err)
+{
+	struct kvm_probe probe;
+
+	p->is_kvm = false;
+	if (p->spec->vm.accel == ACCEL_TCG)
+		return 0;
+	kvm_probe_run("/dev/kvm", &probe);
+	p->is_kvm = probe.works;
+	if (probe.works)
+		return 0;
+	if (p->spec->vm.accel == ACCEL_KVM)
+		return ktstr_fail(
+			err, -ENODEV,
+			"accel: kvm was asked for, but /dev/kvm does not run a kernel here "
+			"(%s); take 'accel: auto' or --accel tcg",
+			probe.reason);
+	log_note("vm: /dev/kvm does not run a kernel here (%s); using TCG, which is slower",
+		 probe.reason);
+	return 0;
+}
+
+int prepare_machine(struct prepared *p, struct ktstr_error *err)
+{
+	int rc = kernel_find(p->spec->vm.kernel, &p->kernel, err);
+
+	if (rc == 0)
+		rc = check_kernel(p, err);
+	if (rc == 0)
+		rc = choose_accel(p, err);
+	return rc;
+}
+
+void prepared_free(struct prepared *p)
+{
+	if (!p)
+		return;
+	kernel_free(p->kernel);
+	run_needs_done(&p->needs);
+	free(p->checkers);
+	bound_free(p->scenario_values);
+	bound_free(p->scheduler_values);
+	registry_free(p->registry);
+	scenario_free(p->spec);
+	free(p);
+}

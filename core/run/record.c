@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "run/record.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/str.h"
+
+#define NAME_MAX_IN_FOLDER 48
+
+static int no_memory(struct ktstr_error *err)
+{
+	return ktstr_fail(err, -ENOMEM, "cannot record the run: out of memory");
+}
+
+/* <XDG_STATE_HOME or ~/.local/state>/ktstr/runs; the caller frees. */
+static int runs_folder(char **ret, struct ktstr_error *err)
+{
+	const char *state = getenv("XDG_STATE_HOME");
+	const char *home = getenv("HOME");
+	char *folder;
+
+	if (state && state[0] == '/')
+		folder = str_format("%s/ktstr/runs", state);
+	else if (home && home[0] == '/')
+		folder = str_format("%s/.local/state/ktstr/runs", home);
+	else
+		return ktstr_fail(err, -ENOENT,
+				  "cannot record the run: neither XDG_STATE_HOME nor HOME names a "
+				  "folder; set one, or use --run-dir");
+	if (!folder)
+		return no_memory(err);
+	*ret = folder;
+	return 0;
+}
+
+/* NAME-YYYYMMDD-HHMMSS-PID; the caller frees. */
+static char *folder_name(const char *name, uint64_t realtime_ns)
+{
+	time_t seconds = (time_t)(realtime_ns / 1000000000U);
+	char safe[NAME_MAX_IN_FOLDER + 1], date[32];
+	struct tm local;
+
+	str_copy(safe, sizeof(safe), name && *name ? name : "run");
+	for (char *c = safe; *c; c++)
+		if (!isalnum((unsigned char)*c) && *c != '_' && *c != '.' && *c != '-')
+			*c = '_';
+	if (safe[0] == '.')
+		safe[0] = '_';
+	if (!localtime_r(&seconds, &local) ||
+	    strftime(date, sizeof(date), "%Y%m%d-%H%M%S", &local) == 0)
+		return NULL;
+	return str_format("%s-%s-%ld", safe, date, (long)getpid());
+}
+
+/* Let `latest` point to the newest run. A comfort: it is no reason to fail. */
+static void link_latest(const char *runs, const char *name)
+{
+	_cleanup_free_ char *link = str_format("%s/latest", runs);
+	_cleanup_free_ char *temporary = str_format("%s/.latest-%ld", runs, (long)getpid());
+
+	if (!link || !temporary)
+		return;
+	if (symlink(name, temporary) == 0 && rename(temporary, link) < 0)
+		(void)unlink(temporary); /* as above */
+}
+
+static int is_empty_folder(const char *path, struct ktstr_error *err)
+{
+	DIR *folder = opendir(path);
+	struct dirent *entry;
+	int rc = 0;
+
+	if (!folder)
+		return ktstr_fail(err, -errno, "cannot open folder '%s': %s", path,
+				  strerror(errno));
+	while (rc == 0 && (entry = readdir(folder)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			rc = ktstr_fail(
+				err, -ENOTEMPTY,
+				"--run-dir '%s' is not empty; name another folder or remove "
+				"it",
+				path);
+	(void)closedir(folder); /* only read */
+	return rc;
+}
+
+static int make_folder(struct record *record, const char *run_folder, const char *name,
+		       uint64_t realtime_ns, struct ktstr_error *err)
+{
+	_cleanup_free_ char *runs = NULL;
+	_cleanup_free_ char *last = NULL;
+	struct stat status;
+	int rc;
+
+	if (run_folder) {
+		record->folder = strdup(run_folder);
+		record->is_folder_new = stat(run_folder, &status) < 0;
+		if (!record->folder)
+			return no_memory(err);
+		rc = io_make_dirs(run_folder, err);
+		return rc == 0 ? is_empty_folder(run_folder, err) : rc;
+	}
+	rc = runs_folder(&runs, err);
+	if (rc < 0)
+		return rc;
+	last = folder_name(name, realtime_ns);
+	record->folder = last ? str_format("%s/%s", runs, last) : NULL;
+	record->is_folder_new = true;
+	if (!record->folder)
+		return no_memory(err);
+	rc = io_make_dirs(record->folder, err);
+	if (rc == 0)
+		link_latest(runs, last);
+	return rc;
+}
+
+static int make_files(struct record *record, uint64_t seed, uint64_t realtime_ns,
+		      struct ktstr_error *err)
+{
+	int rc;
+
+	record->run_path = str_format("%s/" RECORD_RUN_FILE, record->folder);
+	record->console_path = str_format("%s/" RECORD_CONSOLE_LOG, record->folder);
+	record->verdict_path = str_format("%s/" RECORD_VERDICT, record->folder);
+	if (!record->run_path || !record->console_path || !record->verdict_path)
+		return no_memory(err);
+	rc = runfile_create(record->run_path, seed, realtime_ns, &record->writer, err);
+	if (rc < 0)
+		return rc;
+	record->console_fd = open(record->console_path,
+				  O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
+	if (record->console_fd < 0)
+		return ktstr_fail(err, -errno, "cannot create '%s': %s", record->console_path,
+				  strerror(errno));
+	return 0;
+}
+
+int record_open(const char *run_folder, const char *name, uint64_t seed, uint64_t start_realtime_ns,
+		struct record *ret, struct ktstr_error *err)
+{
+	struct record record = { .console_fd = -1 };
+	int rc = make_folder(&record, run_folder, name, start_realtime_ns, err);
+
+	if (rc < 0) {
+		record_done(&record);
+		return rc;
+	}
+	rc = make_files(&record, seed, start_realtime_ns, err);
+	if (rc < 0) {
+		record_discard(&record);
+		return rc;
+	}
+	*ret = record;
+	return 0;
+}
+
+void record_discard(struct record *record)
+{
+	/* Whatever cannot be removed stays: the error that led here is the one to tell. */
+	if (record->run_path)
+		(void)unlink(record->run_path);
+	if (record->console_path)
+		(void)unlink(record->console_path);
+	if (record->folder && record->is_folder_new)
+		(void)rmdir(record->folder);
+	record_done(record);
+}
+
+int record_close(struct record *record, struct ktstr_error *err)
+{
+	int rc = 0;
+
+	if (record->writer)
+		rc = runfile_close(record->writer, err);
+	record->writer = NULL;
+	if (record->console_fd >= 0 && close(record->console_fd) < 0 && rc == 0)
+		rc = ktstr_fail(err, -errno, "cannot write '%s': %s", record->console_path,
+				strerror(errno));
+	record->console_fd = -1;
+	return rc;
+}
+
+void record_done(struct record *record)
+{
+	struct ktstr_error ignored;
+
+	if (!record || (!record->folder && !record->writer))
+		return;
+	(void)record_close(record, &ignored); /* told where it mattered */
+	free(record->folder);
+	free(record->run_path);
+	free(record->console_path);
+	free(record->verdict_path);
+	*record = (struct record){ .console_fd = -1 };
+}
+
+int record_begin(struct record *record, const struct meta *meta, const struct source *source,
+		 struct ktstr_error *err)
+{
+	json_t *json = meta_to_json(meta);
+	_cleanup_free_ char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	int rc;
+
+	json_decref(json);
+	if (!text)
+		return no_memory(err);
+	rc = runfile_append(record->writer, RUNFILE_META, 0, 0, 0, text, (uint32_t)strlen(text),
+			    err);
+	if (rc == 0 && source->text)
+		rc = runfile_append(record->writer, RUNFILE_SOURCE, 0, 0, 0, source->text,
+				    (uint32_t)source->length, err);
+	return rc;
+}
+
+int record_timing(struct record *record, const char *name, uint64_t host_ns,
+		  struct ktstr_error *err)
+{
+	return runfile_append(record->writer, RUNFILE_EVENT, RUNFILE_EVENT_TIMING, 0, host_ns, name,
+			      (uint32_t)strlen(name), err);
+}

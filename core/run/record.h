@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is kept of a run: a folder with run.ktr (the run file), console.log (COM1) and verdict.json.
+ *
+ * It is the one that --run-dir names, exactly, which must be empty or not there yet; else
+ * <XDG_STATE_HOME or ~/.local/state>/ktstr/runs/NAME-YYYYMMDD-HHMMSS-PID, beside a link `latest` to
+ * the newest one. Nothing is ever removed there but by the user.
+ */
+#ifndef RUN_RECORD_H
+#define RUN_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ktstr/error.h"
+#include "report/meta.h"
+#include "run/prepare.h"
+#include "runfile/writer.h"
+
+#define RECORD_RUN_FILE "run.ktr"
+#define RECORD_CONSOLE_LOG "console.log"
+#define RECORD_VERDICT "verdict.json"
+
+struct record {
+	char *folder;
+	bool is_folder_new;
+	char *run_path;
+	char *console_path;
+	char *verdict_path;
+	struct runfile_writer *writer;
+	int console_fd; /* -1: none */
+};
+
+/* Make the folder and the files. -ENOTEMPTY when @run_folder has something in it. */
+int record_open(const char *run_folder, const char *name, uint64_t seed, uint64_t start_realtime_ns,
+		struct record *ret, struct ktstr_error *err);
+
+/* The run did not begin: take files and folder away again. */
+void record_discard(struct record *record);
+
+/* Close the run file and the console log; the paths stay until record_done(). */
+int record_close(struct record *record, struct ktstr_error *err);
+void record_done(struct record *record);
+
+/*
+ * What the run is, for the META record. @argv: of QEMU. Texts are copies; free by meta_done().
+ */
+int record_meta(const struct prepared *prepared, const struct run_options *options,
+		const struct record *record, uint64_t memory_bytes, char *const *argv,
+		struct meta *ret, struct ktstr_error *err);
+
+/* Append the META record and the SOURCE record. */
+int record_begin(struct record *record, const struct meta *meta, const struct source *source,
+		 struct ktstr_error *err);
+
+/* Append a milestone of the host. */
+int record_timing(struct record *record, const char *name, uint64_t host_ns,
+		  struct ktstr_error *err);
+
+/*
+ * The command that runs it again: @words quoted for a shell, without --run-dir (its folder is full
+ * now) and with --seed. NULL when out of memory.
+ */
+char *record_command(char *const *words, size_t count, bool has_seed, uint64_t seed);
+
+#endif

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "run/run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "coord/coord.h"
+#include "report/facts.h"
+#include "run/finish.h"
+#include "run/image.h"
+#include "run/observe.h"
+#include "run/paths.h"
+#include "run/prepare.h"
+#include "run/record.h"
+#include "vm/qemu_argv.h"
+#include "vm/vm.h"
+
+/* From SCENARIO_END to END: workers are stopped and the scheduler is taken down. */
+#define TEARDOWN_TIMEOUT_NS (30 * NS_PER_S)
+
+struct run {
+	const struct run_options *options;
+	const char *scenario;
+	uint64_t start_ns; /* CLOCK_MONOTONIC */
+	uint64_t start_realtime_ns;
+	struct run_paths paths;
+	struct prepared *prepared;
+	struct image image;
+	struct record record;
+	bool has_run; /* the coordinator ran: what is recorded stays */
+	struct vm *vm;
+	int signal_fd;
+	sigset_t old_mask;
+	struct observe observe;
+	uint64_t prepared_ns, image_ns, qemu_ns; /* milestones since the start */
+	struct coord_result result;
+	struct verdict verdict;
+	uint64_t judging_ns;
+};
+
+static uint64_t since_start(const struct run *run)
+{
+	return clock_monotonic_ns() - run->start_ns;
+}
+
+static int stage_paths(struct run *run, struct ktstr_error *err)
+{
+	return run_paths_find(NULL, run->options->plugin_folders, run->options->plugin_folder_count,
+			      getenv("KTSTR_PLUGIN_PATH"), &run->paths, err);
+}
+
+static int stage_scenario(struct run *run, struct ktstr_error *err)
+{
+	return prepare_scenario(run->scenario, run->options, &run->paths, &run->prepared, err);
+}
+
+static int stage_record(struct run *run, struct ktstr_error *err)
+{
+	return record_open(run->options->run_folder, run->prepared->spec->name,
+			   run->prepared->spec->seed, run->start_realtime_ns, &run->record, err);
+}
+
+static int stage_machine(struct run *run, struct ktstr_error *err)
+{
+	int rc = prepare_machine(run->prepared, err);
+
+	run->prepared_ns = since_start(run);
+	return rc;
+}
+
+static int stage_image(struct run *run, struct ktstr_error *err)
+{
+	int rc = image_build(run->prepared, &run->paths, &run->image, err);
+
+	run->image_ns = since_start(run);
+	return rc;
+}
+
+static int stage_vm(struct run *run, struct ktstr_error *err)
+{
+	const struct prepared *p = run->prepared;
+	_cleanup_free_ char *append = kernel_command_line(p->is_kvm, run->options->is_verbose);
+	struct vm_spec spec = {
+		.is_kvm = p->is_kvm,
+		.topology = p->spec->vm.topology,
+		.memory_bytes = run->image.memory_bytes,
+		.kernel = p->kernel->boot,
+		.initramfs_fds = { run->image.base_fd, run->image.job_fd },
+		.append = append,
+	};
+	int rc;
+
+	if (!append)
+		return ktstr_fail(err, -ENOMEM, "cannot start the VM: out of memory");
+	rc = vm_start(&spec, &run->vm, err);
+	run->qemu_ns = since_start(run);
+	return rc;
+}
+
+static int stage_meta(struct run *run, struct ktstr_error *err)
+{
+	const struct {
+		const char *name;
+		uint64_t ns;
+	} milestones[] = {
+		{ FACTS_TIMING_PREPARED, run->prepared_ns },
+		{ FACTS_TIMING_IMAGE, run->image_ns },
+		{ FACTS_TIMING_QEMU, run->qemu_ns },
+	};
+	struct meta meta;
+	int rc = record_meta(run->prepared, run->options, &run->record, run->image.memory_bytes,
+			     vm_argv(run->vm), &meta, err);
+
+	if (rc < 0)
+		return rc;
+	rc = record_begin(&run->record, &meta, &run->prepared->spec->source, err);
+	meta_done(&meta);
+	for (size_t i = 0; i < ARRAY_SIZE(milestones) && rc == 0; i++)
+		rc = record_timing(&run->record, milestones[i].name, milestones[i].ns, err);
+	return rc;
+}
+
+/* The coordinator's table over our VM. */
+static int poll_vm(void *vm)
+{
+	switch (vm_poll(vm)) {
+	case VM_EVENT_NONE:
+		return 0;
+	case VM_EVENT_SHUTDOWN:
+		return 1;
+	case VM_EVENT_RESET:
+	case VM_EVENT_PANICKED:
+		return 2;
+	case VM_EVENT_INTERNAL_ERROR:
+		return 3;
+	}
+	return 0;
+}
+
+static int quit_vm(void *vm, struct ktstr_error *err)
+{
+	return vm_quit(vm, err);
+}
+
+static void kill_vm(void *vm)
+{
+	vm_kill(vm);
+}
+
+static int wait_vm(void *vm)
+{
+	return vm_wait(vm);
+}
+
+static int freeze_vm(void *vm, struct ktstr_error *err)
+{
+	return vm_freeze(vm, err);
+}
+
+static int thaw_vm(void *vm, struct ktstr_error *err)
+{
+	return vm_thaw(vm, err);
+}
+
+static const struct coord_vm_ops vm_ops = {
+	.poll = poll_vm,
+	.quit = quit_vm,
+	.kill = kill_vm,
+	.wait = wait_vm,
+	.freeze = freeze_vm,
+	.thaw = thaw_vm,
+};
+
+static int stage_coord(struct run *run, struct ktstr_error *err)
+{
+	const struct prepared *p = run->prepared;
+	struct coord_spec spec = {
+		.start_ns = run->start_ns,
+		.bulk_fd = vm_bulk_fd(run->vm),
+		.com1_fd = vm_com1_fd(run->vm),
+		.com2_fd = vm_com2_fd(run->vm),
+		.monitor_fd = vm_monitor_fd(run->vm),
+		.pid_fd = vm_pid_fd(run->vm),
+		.stderr_fd = vm_stderr_fd(run->vm),
+		.signal_fd = run->signal_fd,
+		.console_fd = vm_console_fd(run->vm),
+		.vm = run->vm,
+		.vm_ops = &vm_ops,
+		.runfile = run->record.writer,
+		.console_log_fd = run->record.console_fd,
+		/* Counted from the start of the run; the guest has its whole time from here. */
+		.boot_timeout_ns = since_start(run) + p->spec->vm.boot_timeout_ns,
+		.workload_duration_ns = p->needs.needs.duration_ns + p->spec->watchdog_ns,
+		.teardown_timeout_ns = TEARDOWN_TIMEOUT_NS,
+		.observer = &run->observe.observer,
+	};
+	int rc;
+
+	run->observe.scheduler = p->scheduler->descriptor->name;
+	run->observe.scenario = p->scenario->descriptor->name;
+	observe_phase(&run->observe, "kernel", p->kernel->release);
+	rc = coord_run(&spec, &run->result, err);
+	run->has_run = rc == 0;
+	return rc;
+}
+
+static int stage_close(struct run *run, struct ktstr_error *err)
+{
+	vm_free(steal_ptr(run->vm));
+	image_done(&run->image);
+	if (run->result.end != COORD_END_STREAM)
+		log_warning("%s", run->result.text);
+	return record_close(&run->record, err);
+}
+
+/* A second signal may come while the first is served; it has no more to say. Later ones end us. */
+static void unblock_signals(struct run *run)
+{
+	struct signalfd_siginfo info;
+
+	if (run->signal_fd < 0)
+		return;
+	while (read(run->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		;
+	(void)close(steal_fd(&run->signal_fd)); /* only read */
+	(void)sigprocmask(SIG_SETMASK, &run->old_mask, NULL);
+}
+
+static int stage_judge(struct run *run, struct ktstr_error *err)
+{
+	const struct prepared *p = run->prepared;
+	_cleanup_free_ struct judge_checker *checkers = calloc(p->checker_count, sizeof(*checkers));
+	uint64_t start_ns = clock_monotonic_ns();
+	struct judge_spec spec = {
+		.program = run->paths.judge_program,
+		.runfile = run->record.run_path,
+		.checkers = checkers,
+		.checker_count = p->checker_count,
+		.topology = p->spec->vm.topology,
+		.scenario = p->scenario->descriptor->name,
+		.scheduler = p->scheduler->descriptor->name,
+		.kernel = p->kernel->release,
+		.accel = p->is_kvm ? "kvm" : "tcg",
+		.plugin_folders = (const char *const *)run->paths.plugin_folders,
+		.time_limit_ns = run->options->checker_timeout_ns,
+	};
+	int rc;
+
+	if (!checkers)
+		return ktstr_fail(err, -ENOMEM, "cannot judge the run: out of memory");
+	for (size_t i = 0; i < p->checker_count; i++) {
+		const struct plugin *plugin = p->checkers[i].plugin;
+
+		checkers[i] = (struct judge_checker){ .name = plugin->descriptor->name,
+						      .path = plugin->path,
+						      .kind = plugin->descriptor->kind,
+						      .params = p->checkers[i].params };
+	}
+	unblock_signals(run);
+	observe_phase(&run->observe, "judging", "");
+	rc = judge_run(&spec, &run->verdict, err);
+	run->judging_ns = clock_monotonic_ns() - start_ns;
+	return rc;
+}
+
+static int stage_report(struct run *run, struct ktstr_error *err)
+{
+	const struct report_spec spec = {
+		.run_path = run->record.run_path,
+		.console_path = run->record.console_path,
+		.has_colour = run->options->has_out_colour,
+		.is_verbose = run->options->is_verbose,
+		.has_timings = run->options->has_timings,
+		.judging_ns = run->judging_ns,
+		.took_ns = since_start(run),
+	};
+
+	live_done(run->observe.live, run->verdict.outcome == KTSTR_OUTCOME_PASS);
+	return finish_report(run->options, &run->verdict, &spec, run->record.verdict_path, err);
+}
+
+/* What is done, in order, and the exit code when it fails. */
+static const struct stage {
+	int (*run)(struct run *run, struct ktstr_error *err);
+	int exit_code;
+} stages[] = {
+	{ stage_paths, EXIT_ERROR },   { stage_scenario, EXIT_USAGE }, { stage_record, EXIT_ERROR },
+	{ stage_machine, EXIT_ERROR }, { stage_image, EXIT_ERROR },    { stage_vm, EXIT_ERROR },
+	{ stage_meta, EXIT_ERROR },    { stage_coord, EXIT_ERROR },    { stage_close, EXIT_ERROR },
+	{ stage_judge, EXIT_ERROR },   { stage_report, EXIT_ERROR },
+};
+
+/* Errors that say by themselves whose they are, whatever stage they come from. */
+static int exit_code_of(const struct stage *stage, int rc)
+{
+	if (rc == -ENOMEM)
+		return EXIT_ERROR;
+	if (rc == -ENOTDIR || rc == -ENOTEMPTY) /* --plugin-dir, --run-dir */
+		return EXIT_USAGE;
+	return stage->exit_code;
+}
+
+static int block_signals(struct run *run, struct ktstr_error *err)
+{
+	sigset_t mask;
+
+	(void)sigemptyset(&mask);
+	(void)sigaddset(&mask, SIGINT);
+	(void)sigaddset(&mask, SIGTERM);
+	(void)sigaddset(&mask, SIGHUP);
+	/* A reader of our output that goes away is an error of a write, not the end of a VM. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &mask, &run->old_mask) < 0)
+		return ktstr_fail(err, -errno, "cannot block signals: %s", strerror(errno));
+	run->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (run->signal_fd < 0)
+		return ktstr_fail(err, -errno, "cannot watch signals: %s", strerror(errno));
+	return 0;
+}
+
+static void run_done(struct run *run)
+{
+	vm_free(run->vm);
+	image_done(&run->image);
+	if (run->has_run)
+		record_done(&run->record);
+	else
+		record_discard(&run->record);
+	prepared_free(run->prepared);
+	run_paths_done(&run->paths);
+	verdict_done(&run->verdict);
+	unblock_signals(run);
+}
+
+int run_scenario(const char *scenario, const struct run_options *options)
+{
+	struct ktstr_error err = { 0 };
+	struct run run = {
+		.options = options,
+		.scenario = scenario,
+		.start_ns = clock_monotonic_ns(),
+		.start_realtime_ns = clock_now_ns(CLOCK_REALTIME),
+		.image = { .base_fd = -1, .job_fd = -1 },
+		.record = { .console_fd = -1 },
+		.signal_fd = -1,
+	};
+	int exit_code = EXIT_ERROR;
+	int rc = block_signals(&run, &err);
+
+	observe_init(&run.observe, options);
+	for (size_t i = 0; i < ARRAY_SIZE(stages) && rc == 0; i++) {
+		rc = stages[i].run(&run, &err);
+		exit_code = exit_code_of(&stages[i], rc);
+	}
+	if (rc < 0) {
+		live_done(run.observe.live, false);
+		exit_code = finish_error(options, exit_code, &err);
+	} else {
+		exit_code = verdict_exit_code(run.verdict.outcome);
+	}
+	observe_done(&run.observe, rc == 0);
+	run_done(&run);
+	return exit_code;
+}

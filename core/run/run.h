@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The one place that knows all parts, in order: scenario file, plugins, kernel, image, VM,
+ * coordinator, judge, report. Each function here is one subcommand, writes its result to
+ * options->out, logs its messages, and returns the process's exit code (judge/verdict.h).
+ *
+ * Exit codes of failures without a verdict: what the user can mend in the command line, the
+ * scenario file or a plugin is EXIT_USAGE; what the machine lacks (a kernel, an option of it,
+ * memory, KVM, QEMU, disk) is EXIT_ERROR.
+ */
+#ifndef RUN_RUN_H
+#define RUN_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "config/scenario.h"
+
+struct run_options {
+	/* Results. */
+	FILE *out;
+	bool is_json;
+	bool has_out_colour;
+	bool has_timings;
+	bool is_verbose;
+	/* What is shown meanwhile, on stderr. */
+	bool is_quiet;
+	bool is_terminal;
+	bool has_colour;
+	uint32_t width; /* columns of the terminal; 0: not known */
+
+	/* "NAME[,key=value...]"; NULL: as the scenario says. */
+	const char *scheduler;
+	/* The same, in addition to those of the scenario; for run_check() those of the run. */
+	const char *const *checkers;
+	size_t checker_count;
+	bool has_only_checkers; /* only the checkers above */
+	const char *kernel;	/* NULL: as the scenario says */
+	bool has_accel;
+	enum accel accel;
+	bool has_seed;
+	uint64_t seed;
+	const char *const *plugin_folders;
+	size_t plugin_folder_count;
+	const char *run_folder;	     /* exactly this one; NULL: a new one in the state folder */
+	uint64_t checker_timeout_ns; /* 0: JUDGE_TIME_LIMIT_NS */
+	/* The words of the command, for the line that runs it again. */
+	char *const *words;
+	size_t word_count;
+};
+
+/* Boot a VM, run @scenario (a path) in it, judge, report. */
+int run_scenario(const char *scenario, const struct run_options *options);
+
+/* Judge the recorded run @path (a run file, or the folder with one) again, without a VM. */
+int run_check(const char *path, const struct run_options *options);
+
+/* Check scenario files without booting: the file, the plugins it names, their parameters and needs,
+ * the topology. EXIT_PASS, or EXIT_USAGE when one is bad; all are looked at. */
+int run_check_scenarios(char *const *scenarios, size_t count, const struct run_options *options);
+
+/* List the plugins in the search path. @kind 0: all. */
+int run_list_plugins(uint32_t kind, const struct run_options *options);
+
+/* `ktstr kernel list` and `ktstr kernel fetch`. */
+int run_list_kernels(const struct run_options *options);
+int run_fetch_kernel(const struct run_options *options);
+
+#endif
