@@ -21,9 +21,13 @@ enum accel {
 
 /* "NAME" or "{plugin: NAME, key: value ...}". */
 struct plugin_ref {
-	char *name;	     /* a plugin's name, or a path that contains a '/' */
-	struct node *params; /* a map with the key `plugin` taken out; NULL: none given */
-	uint32_t line;	     /* where the name stands */
+	/* A plugin's name, or a path that contains a '/'. A relative path in a file is made to be
+	 * seen from that file's folder. */
+	char *name;
+	/* A map with the key `plugin` taken out, empty when there was nothing else; NULL for the
+	 * scheduler that nobody named. */
+	struct node *params;
+	uint32_t line; /* where the name stands; 0: it came from no file */
 	uint32_t column;
 };
 
@@ -48,18 +52,18 @@ struct scenario_spec {
 };
 
 /* Read and check @path ("-" is not special). -EINVAL with "file:line:col: ..." or the errno of the
- * read. */
+ * read, -EFBIG over YAML_FILE_MAX. */
 int scenario_load(const char *path, struct scenario_spec **ret, struct ktstr_error *err);
 
 /* The same from text that is in memory; @name is used in messages. The text is copied. */
 int scenario_parse(const char *name, const char *text, size_t length, struct scenario_spec **ret,
 		   struct ktstr_error *err);
 
-/* "NAME[,key=value...]" or "PATH[,key=value...]" of --checker. */
+/* "NAME[,key=value...]" or "PATH[,key=value...]" of --checker. Values end at the next comma. */
 int plugin_ref_parse(const char *argument, struct plugin_ref *ret, struct ktstr_error *err);
 void plugin_ref_done(struct plugin_ref *ref);
 
-/* Append a checker, for --checker. @ref is taken. */
+/* Append a checker, for --checker. @ref is taken, also on failure, and left empty. */
 int scenario_add_checker(struct scenario_spec *spec, struct plugin_ref *ref,
 			 struct ktstr_error *err);
 

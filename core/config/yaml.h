@@ -11,9 +11,10 @@
 
 /*
  * Parse one document of @source. Refused with -EINVAL and a "file:line:col: ..." text: anything
- * that libyaml refuses, tabs as indent, more than one document, duplicate keys, keys that are not
- * plain words, aliases and anchors (a scenario has no use for them, and they can expand without
- * bound), depth or size over the limits of node.h, NUL bytes, invalid UTF-8.
+ * that libyaml refuses, tabs as indent, nothing at all, more than one document, duplicate keys,
+ * keys that are not plain words, tags, aliases and anchors (a scenario has no use for them, and
+ * they can expand without bound), depth or size over the limits of node.h, NUL bytes, invalid
+ * UTF-8.
  */
 int yaml_parse(const struct source *source, struct node **ret, struct ktstr_error *err);
 
