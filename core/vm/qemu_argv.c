@@ -136,12 +136,15 @@ static void add_cpus(struct words *words, const struct qemu_spec *spec)
 	/*
 	 * host-cache-info would pass the host's sharing through instead of the topology's. Level
 	 * 0x1e hides leaf 0x1f, at whose end QEMU 10 aborts under TCG; the sharing of caches, which
-	 * is what an LLC is, does not depend on it.
+	 * is what an LLC is, does not depend on it. Family 6, model 23 (Penryn) is the youngest
+	 * model whose TSC kernels take for constant by itself and for which they have no idle
+	 * driver: they then measure the delay loop once, and not for 50 ms on each CPU.
 	 */
 	if (spec->is_kvm)
 		add(words, "host,vendor=GenuineIntel,host-cache-info=off,l3-cache=on");
 	else
-		add(words, "max,vendor=GenuineIntel%s", dies_of(topology) > 1 ? ",level=0x1e" : "");
+		add(words, "max,vendor=GenuineIntel,family=6,model=23,stepping=6%s",
+		    dies_of(topology) > 1 ? ",level=0x1e" : "");
 	add(words, "-smp");
 	add(words,
 	    "%" PRIu32 ",sockets=%" PRIu32 ",dies=%" PRIu32 ",cores=%" PRIu32 ",threads=%" PRIu32,
@@ -276,8 +279,50 @@ int qemu_argv(const struct qemu_spec *spec, char ***ret, struct ktstr_error *err
 	return 0;
 }
 
+/* What the kernel is told, always or in one case only. */
+static const struct {
+	const char *word;
+	enum {
+		ALWAYS,
+		WITH_TCG,
+		WHEN_QUIET,
+		WHEN_VERBOSE
+	} when;
+} parameters[] = {
+	{ "console=ttyS0", ALWAYS },
+	{ "quiet", WHEN_QUIET },
+	{ "loglevel=7", WHEN_VERBOSE },
+	{ "earlyprintk=serial", WHEN_VERBOSE },
+	/* A kernel that broke ends the run at once, by a reset. */
+	{ "oops=panic", ALWAYS },
+	{ "panic=-1", ALWAYS },
+	/* The root folder is a tmpfs, of half of the memory unless told. */
+	{ "initramfs_options=size=90%", ALWAYS },
+	{ "random.trust_cpu=on", ALWAYS },
+	/* The same addresses in every run, whichever way the kernel is loaded. */
+	{ "nokaslr", ALWAYS },
+	/* These two are most of what can be saved of a boot. */
+	{ "cryptomgr.notests", ALWAYS },
+	{ "mitigations=off", ALWAYS },
+	/* A busy host makes an emulated timer look broken and the TSC look unstable. A KVM guest
+	 * has a clock of its own and knows. */
+	{ "no_timer_check", WITH_TCG },
+	{ "tsc=reliable", WITH_TCG },
+};
+
 char *kernel_command_line(bool is_kvm, bool is_verbose)
 {
-	(void)is_kvm;
-	return str_format("console=ttyS0 panic=-1 %s", is_verbose ? "loglevel=7" : "quiet");
+	struct str line = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(parameters); i++) {
+		if ((parameters[i].when == WITH_TCG && is_kvm) ||
+		    (parameters[i].when == WHEN_QUIET && is_verbose) ||
+		    (parameters[i].when == WHEN_VERBOSE && !is_verbose))
+			continue;
+		if (str_addf(&line, "%s%s", line.length ? " " : "", parameters[i].word) < 0) {
+			str_done(&line);
+			return NULL;
+		}
+	}
+	return line.data;
 }

@@ -1,0 +1,5 @@
+foreach(name qemu_argv qmp initramfs vm)
+	if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/test_${name}.c)
+		ktstr_unit_test(${name} ktstr_vm)
+	endif()
+endforeach()
