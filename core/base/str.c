@@ -13,7 +13,7 @@ static int reserve(struct str *str, size_t more)
 	size_t size = str->size ? str->size : 64;
 	char *data;
 
-	if (need < more)
+	if (need < more || need > SIZE_MAX / 2)
 		return -ENOMEM;
 	if (need <= str->size)
 		return 0;

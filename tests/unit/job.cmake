@@ -1,3 +1,1 @@
-if(TARGET ktstr_plugin)
-	ktstr_unit_test(job ktstr_plugin)
-endif()
+ktstr_unit_test(job ktstr_plugin)

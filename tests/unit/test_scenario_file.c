@@ -318,11 +318,13 @@ Test(scenario, too_many_checkers_are_refused)
 
 /* Files. */
 
-static char folder[] = "/tmp/ktstr-test-XXXXXX";
-static char *path;
+static char *folder, *path;
 
 static void make_folder(void)
 {
+	const char *above = getenv("TMPDIR");
+
+	folder = str_format("%s/ktstr-test-XXXXXX", above ? above : "/tmp");
 	cr_assert_not_null(mkdtemp(folder));
 	path = str_format("%s/y.yaml", folder);
 }
@@ -332,6 +334,7 @@ static void remove_folder(void)
 	(void)unlink(path); /* not every test makes it */
 	(void)rmdir(folder);
 	free(path);
+	free(folder);
 }
 
 Test(scenario, is_loaded_from_a_file, .init = make_folder, .fini = remove_folder)

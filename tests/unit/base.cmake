@@ -1,0 +1,3 @@
+ktstr_unit_test(str ktstr_base)
+ktstr_unit_test(io ktstr_base)
+ktstr_unit_test(log ktstr_base)
