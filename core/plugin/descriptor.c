@@ -8,11 +8,11 @@
 #include "base/cleanup.h"
 #include "ktstr/checker.h"
 #include "ktstr/scenario.h"
+#include "param/table.h"
 #include "plugin/image.h"
 
 #define TEXT_MAX 4096u
-#define ROWS_MAX 4096u /* of all tables together */
-#define ROW_SIZE_MAX 4096u
+#define ROWS_MAX 20000u /* of all tables together */
 #define CHOICES_MAX 256u
 #define OPS_SIZE_MAX 4096u
 #define WANTS_MAX 1024u
@@ -109,7 +109,7 @@ static int rebuild_choices(struct rebuild *r, uint64_t address, const char *cons
 	return damaged(r, "the end of a parameter's choices");
 }
 
-static int rebuild_table(struct rebuild *r, uint64_t address, unsigned int depth,
+static int rebuild_table(struct rebuild *r, uint64_t address, size_t max_rows, unsigned int depth,
 			 const struct ktstr_param **ret);
 
 static int rebuild_row(struct rebuild *r, uint64_t address, unsigned int depth,
@@ -117,25 +117,29 @@ static int rebuild_row(struct rebuild *r, uint64_t address, unsigned int depth,
 {
 	const struct ktstr_param *fields = NULL;
 	const char *const *choices = NULL;
-	struct ktstr_param row;
+	struct ktstr_param row = { 0 };
 	uint64_t table;
 	int rc;
 
-	if (!image_read(r->image, address, &row, sizeof(row)) ||
+	if (!image_read(r->image, address, &row,
+			r->row_size < sizeof(row) ? r->row_size : sizeof(row)) ||
 	    !image_pointer(r->image, address + offsetof(struct ktstr_param, fields), &table))
 		return damaged(r, "its parameter table");
-	rc = rebuild_text(r, address + offsetof(struct ktstr_param, help), "a parameter's help",
-			  &row.help);
+	rc = rebuild_text(r, address + offsetof(struct ktstr_param, key), "a parameter's key",
+			  &row.key);
+	if (rc == 0)
+		rc = rebuild_text(r, address + offsetof(struct ktstr_param, help),
+				  "a parameter's help", &row.help);
 	if (rc == 0)
 		rc = rebuild_text(r, address + offsetof(struct ktstr_param, fallback),
 				  "a parameter's fallback", &row.fallback);
 	if (rc == 0)
 		rc = rebuild_choices(r, address + offsetof(struct ktstr_param, choices), &choices);
 	if (rc == 0 && table != 0)
-		rc = rebuild_table(r, table, depth + 1, &fields);
+		rc = rebuild_table(r, table, row.type == KTSTR_PARAM_LIST ? 1 : ROWS_MAX, depth + 1,
+				   &fields);
 	if (rc < 0)
 		return rc;
-	row.key = ret->key;
 	row.choices = choices;
 	row.fields = fields;
 	memset(row.reserved, 0, sizeof(row.reserved));
@@ -143,12 +147,12 @@ static int rebuild_row(struct rebuild *r, uint64_t address, unsigned int depth,
 	return 0;
 }
 
-/* How many rows a table has before the one without a key. */
-static int count_rows(struct rebuild *r, uint64_t address, size_t *ret)
+/* How many rows a table has before the one without a key; the first @max count. */
+static int count_rows(struct rebuild *r, uint64_t address, size_t max, size_t *ret)
 {
 	uint64_t key;
 
-	for (size_t i = 0; i <= ROWS_MAX; i++) {
+	for (size_t i = 0; i < max; i++) {
 		if (!image_pointer(r->image, address + i * r->row_size, &key))
 			return damaged(r, "its parameter table");
 		if (key == 0) {
@@ -156,34 +160,38 @@ static int count_rows(struct rebuild *r, uint64_t address, size_t *ret)
 			return 0;
 		}
 	}
-	return damaged(r, "the end of its parameter table");
+	*ret = max;
+	return max < ROWS_MAX ? 0 : damaged(r, "the end of its parameter table");
 }
 
-static int rebuild_table(struct rebuild *r, uint64_t address, unsigned int depth,
+static int rebuild_table(struct rebuild *r, uint64_t address, size_t max_rows, unsigned int depth,
 			 const struct ktstr_param **ret)
 {
-	char *rows = kept(r, address);
+	/* Tables are aligned: the low bit tells the one row of a list from the table it is in. */
+	uint64_t mark = address | (max_rows == 1);
+	char *rows = kept(r, mark);
 	size_t count = 0;
 	int rc = 0;
 
 	if (!rows) {
 		rc = depth > DEPTH_MAX ? damaged(r, "the depth of its parameter tables")
-				       : count_rows(r, address, &count);
+				       : count_rows(r, address, max_rows, &count);
 		if (rc < 0)
 			return rc;
 		r->rows += count;
 		if (r->rows > ROWS_MAX)
 			return damaged(r, "so large a parameter table");
-		rows = keep(r, (count + 1) * r->row_size, address);
+		rows = keep(r, (count + 1) * r->row_size, mark);
 		if (!rows)
 			return -ENOMEM;
 	}
 	for (size_t i = 0; i < count && rc == 0; i++) {
-		struct ktstr_param *row = (struct ktstr_param *)(void *)(rows + i * r->row_size);
+		struct ktstr_param row = { 0 };
 
-		rc = rebuild_text(r, address + i * r->row_size, "a parameter's key", &row->key);
-		if (rc == 0)
-			rc = rebuild_row(r, address + i * r->row_size, depth, row);
+		rc = rebuild_row(r, address + i * r->row_size, depth, &row);
+		/* A row may be shorter than the host's struct. */
+		memcpy(rows + i * r->row_size, &row,
+		       r->row_size < sizeof(row) ? r->row_size : sizeof(row));
 	}
 	*ret = (const struct ktstr_param *)(void *)rows;
 	return rc;
@@ -283,15 +291,15 @@ static int rebuild_rest(struct rebuild *r, uint64_t address)
 		return rc;
 	plugin->ops = copy;
 	/* Rows of an impossible size are for plugin_check() to refuse: any non-NULL table does. */
-	r->row_size = plugin->param_size < sizeof(struct ktstr_param) ||
-				      plugin->param_size > ROW_SIZE_MAX ||
+	r->row_size = plugin->param_size < PARAM_STRIDE_MIN ||
+				      plugin->param_size > PARAM_STRIDE_MAX ||
 				      plugin->param_size % sizeof(void *) != 0
 			      ? 0
 			      : plugin->param_size;
 	if (params != 0 && r->row_size == 0)
 		plugin->params = keep(r, sizeof(struct ktstr_param), 0);
 	else if (params != 0)
-		rc = rebuild_table(r, params, 0, &plugin->params);
+		rc = rebuild_table(r, params, ROWS_MAX, 0, &plugin->params);
 	return rc;
 }
 

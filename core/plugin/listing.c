@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "param/table.h"
 #include "plugin/descriptor.h"
 #include "plugin/registry.h"
 
@@ -84,24 +85,25 @@ static bool has_keys(const struct ktstr_param *param)
 static int add_inside(struct flatten *f, const char *key, const struct ktstr_param *param,
 		      unsigned int lists)
 {
-	const struct ktstr_param *element = param->fields;
+	struct ktstr_param element;
 	_cleanup_free_ char *inner = NULL;
 	int rc;
 
-	if (!element)
+	if (!param->fields)
 		return 0;
 	if (has_keys(param)) {
 		inner = str_format("%s.", key);
-		return inner ? add_table(f, inner, element) : -ENOMEM;
+		return inner ? add_table(f, inner, param->fields) : -ENOMEM;
 	}
-	if (param->type != KTSTR_PARAM_LIST || !element->key || lists == DEPTH_MAX)
+	element = param_row(param->fields, f->stride, 0);
+	if (param->type != KTSTR_PARAM_LIST || !element.key || lists == DEPTH_MAX)
 		return 0;
 	inner = str_format("%s[]", key);
 	if (!inner)
 		return -ENOMEM;
 	/* The row of an element that only holds others says nothing that those do not say. */
-	rc = has_keys(element) ? 0 : add_param(f, inner, element);
-	return rc < 0 ? rc : add_inside(f, inner, element, lists + 1);
+	rc = has_keys(&element) ? 0 : add_param(f, inner, &element);
+	return rc < 0 ? rc : add_inside(f, inner, &element, lists + 1);
 }
 
 static int add_table(struct flatten *f, const char *prefix, const struct ktstr_param *table)
@@ -114,16 +116,16 @@ static int add_table(struct flatten *f, const char *prefix, const struct ktstr_p
 		if (f->open[i] == table)
 			return 0;
 	f->open[f->depth++] = table;
-	for (const char *at = (const char *)table; rc == 0; at += f->stride) {
-		const struct ktstr_param *param = (const struct ktstr_param *)(const void *)at;
+	for (size_t i = 0; rc == 0 && f->listing->param_count < PARAMS_MAX; i++) {
+		const struct ktstr_param param = param_row(table, f->stride, i);
 		_cleanup_free_ char *key = NULL;
 
-		if (!param->key || f->listing->param_count == PARAMS_MAX)
+		if (!param.key)
 			break;
-		key = str_format("%s%s", prefix, param->key);
-		rc = key ? add_param(f, key, param) : -ENOMEM;
+		key = str_format("%s%s", prefix, param.key);
+		rc = key ? add_param(f, key, &param) : -ENOMEM;
 		if (rc == 0)
-			rc = add_inside(f, key, param, 0);
+			rc = add_inside(f, key, &param, 0);
 	}
 	f->depth--;
 	return rc;

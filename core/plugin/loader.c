@@ -11,12 +11,10 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "param/bind.h"
+#include "param/table.h"
 #include "plugin/image.h"
 #include "wire/frame.h"
 
-/* sizeof(struct ktstr_param) in ABI 1.0, and what no table will ever reach. */
-#define PARAM_SIZE_1_0 80u
-#define PARAM_SIZE_MAX 4096u
 #define OPS_SIZE_MIN 8u
 #define OPS_SIZE_MAX 4096u
 #define CRC_CHUNK 65536u
@@ -191,13 +189,13 @@ static int check_params(const struct ktstr_plugin *d, const char *path, struct k
 {
 	if (!d->params)
 		return 0;
-	if (d->param_size < PARAM_SIZE_1_0 || d->param_size > PARAM_SIZE_MAX ||
+	if (d->param_size < PARAM_STRIDE_MIN || d->param_size > PARAM_STRIDE_MAX ||
 	    d->param_size % sizeof(void *) != 0)
 		return ktstr_fail(
 			err, -EINVAL,
 			"'%s' has parameter rows of %u bytes, want at least %u; define the "
 			"descriptor with KTSTR_PLUGIN_DEFINE",
-			path, d->param_size, PARAM_SIZE_1_0);
+			path, d->param_size, PARAM_STRIDE_MIN);
 	if (params_check(d->params, d->param_size, err) < 0)
 		return ktstr_prefix(err, "'%s' has a bad parameter table", path);
 	return 0;

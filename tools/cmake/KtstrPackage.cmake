@@ -14,6 +14,8 @@ configure_package_config_file(${PROJECT_SOURCE_DIR}/tools/cmake/ktstrConfig.cmak
 	INSTALL_DESTINATION ${package_dir} PATH_VARS KTSTR_PLUGINDIR)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/ktstrConfigVersion.cmake
 	COMPATIBILITY SameMajorVersion ARCH_INDEPENDENT)
+# Relative to the file itself, so that an installation may be moved.
+file(RELATIVE_PATH prefix_from_pc ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(${PROJECT_SOURCE_DIR}/tools/cmake/ktstr.pc.in ${PROJECT_BINARY_DIR}/ktstr.pc @ONLY)
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ktstr DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
