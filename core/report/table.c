@@ -128,6 +128,9 @@ static int add_row(const struct table *table, const size_t *widths, size_t first
 
 		rc = add_cell(out, text, widths[i], column->is_left, i + 1 == table->column_count);
 	}
+	/* A last column with nothing in it leaves no blanks. */
+	while (out->length > 0 && out->data[out->length - 1] == ' ')
+		out->data[--out->length] = '\0';
 	return rc == 0 ? str_add(out, "\n") : rc;
 }
 

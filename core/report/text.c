@@ -147,7 +147,7 @@ static void add_console_tail(struct text *t)
 {
 	if (t->facts->console_count == 0)
 		return;
-	ADD(t, "\nthe last %zu lines of the console:\n", t->facts->console_count);
+	ADD(t, "\nend of the console:\n");
 	for (size_t i = 0; i < t->facts->console_count; i++)
 		add_safe_line(t, "  | ", t->facts->console[i]);
 }
@@ -161,31 +161,42 @@ static const char *again_command(const struct text *t)
 	return again && *again ? again : NULL;
 }
 
+/* What the run file itself says of what went wrong. */
+static void add_run_evidence(struct text *t)
+{
+	const struct evidence *e = &t->verdict->evidence;
+	const struct {
+		const char *before;
+		const char *text;
+	} lines[] = {
+		{ "  scheduler exit: ", e->sched_exit_text },
+		{ "  scenario: ", e->has_result && e->result_outcome != KTSTR_OUTCOME_PASS
+					  ? e->result_text
+					  : NULL },
+		{ "  agent: ", e->has_error ? e->error_text : NULL },
+		{ "  plugins: ", e->hello_mismatch },
+		{ "  end of the run: ", e->end_reason },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		if (lines[i].text && *lines[i].text)
+			add_safe_line(t, lines[i].before, lines[i].text);
+}
+
 /* Why it is not a PASS, before all tables. */
 static void add_evidence(struct text *t)
 {
 	const struct verdict *v = t->verdict;
-	const struct evidence *e = &v->evidence;
 	const char *again = again_command(t);
 
 	if (v->outcome == KTSTR_OUTCOME_PASS)
 		return;
 	if (v->reason[0])
 		add_safe_line(t, "  ", v->reason);
-	ADD(t, "\n");
 	for (size_t i = 0; i < v->decision_count; i++)
 		if (v->decisions[i].outcome != KTSTR_OUTCOME_PASS)
 			add_decision_evidence(t, &v->decisions[i]);
-	if (e->sched_exit_text)
-		add_safe_line(t, "  scheduler exit: ", e->sched_exit_text);
-	if (e->has_result && e->result_outcome != KTSTR_OUTCOME_PASS && e->result_text)
-		add_safe_line(t, "  scenario: ", e->result_text);
-	if (e->has_error && e->error_text)
-		add_safe_line(t, "  agent: ", e->error_text);
-	if (e->hello_mismatch)
-		add_safe_line(t, "  plugins: ", e->hello_mismatch);
-	if (e->end_reason)
-		add_safe_line(t, "  end of the run: ", e->end_reason);
+	add_run_evidence(t);
 	add_console_tail(t);
 	if (again)
 		add_safe_line(t, "\nrun it again: ", again);

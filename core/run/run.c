@@ -282,7 +282,7 @@ static int stage_report(struct run *run, struct ktstr_error *err)
 		.took_ns = since_start(run),
 	};
 
-	live_done(run->observe.live, run->verdict.outcome == KTSTR_OUTCOME_PASS);
+	live_done(run->observe.live, true);
 	return finish_report(run->options, &run->verdict, &spec, run->record.verdict_path, err);
 }
 

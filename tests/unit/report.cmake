@@ -1,0 +1,5 @@
+ktstr_unit_test(table ktstr_report)
+ktstr_unit_test(meta ktstr_report)
+ktstr_unit_test(live ktstr_report)
+ktstr_unit_test(report ktstr_report)
+target_sources(test_report PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/run_fixture.c)
