@@ -320,24 +320,30 @@ static int fail_parse(const struct ktstr_param *row, int rc, const char *text, c
 	return rc == -ENOMEM ? rc : -EINVAL;
 }
 
-static int parse_enum(const struct ktstr_param *row, const char *text, struct ktstr_value *ret,
-		      char *why, size_t size)
+static int fail_enum(const struct ktstr_param *row, const char *text, char *why, size_t size)
 {
 	struct str list = { 0 };
 
+	/* Without memory the list is shorter, the refusal is the same. */
+	for (size_t i = 0; row->choices[i]; i++)
+		(void)str_addf(&list, "%s%s", i ? ", " : "", row->choices[i]);
+	(void)snprintf(why, size, "must be one of %.200s, not '%.*s'", str_text(&list), QUOTE_MAX,
+		       text);
+	str_done(&list);
+	return -EINVAL;
+}
+
+static int parse_enum(const struct ktstr_param *row, const char *text, struct ktstr_value *ret,
+		      char *why, size_t size)
+{
 	for (int64_t i = 0; row->choices[i]; i++) {
 		if (strcmp(row->choices[i], text) == 0) {
 			ret->i = i;
 			ret->s = row->choices[i];
 			return 0;
 		}
-		/* Without memory the list is shorter, the refusal is the same. */
-		(void)str_addf(&list, "%s%s", i ? ", " : "", row->choices[i]);
 	}
-	(void)snprintf(why, size, "must be one of %.200s, not '%.*s'", str_text(&list), QUOTE_MAX,
-		       text);
-	str_done(&list);
-	return -EINVAL;
+	return fail_enum(row, text, why, size);
 }
 
 int scalar_parse(const struct ktstr_param *row, const char *text, struct ktstr_value *ret,
