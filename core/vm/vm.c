@@ -253,7 +253,6 @@ int vm_start(const struct vm_spec *spec, struct vm **ret, struct ktstr_error *er
 	wires_done(&wires);
 	if (rc == 0)
 		rc = qmp_new(steal_fd(&vm->fds[CHANNEL_QMP]), take_event, vm, &vm->qmp, err);
-	/* A QEMU that is gone already is found by whoever watches it, with its own words. */
 	if (rc < 0) {
 		vm_free(vm);
 		return rc;

@@ -393,6 +393,20 @@ Test(qmp, send_tells_that_qemu_is_gone)
 	tear_down(&f);
 }
 
+Test(qmp, new_reads_what_a_qemu_left_that_is_gone)
+{
+	struct fixture f = { .peer = -1 };
+	int ends[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	cr_assert_eq(io_write_all(ends[1], "{\"event\": \"A\"}\n", 15), 0);
+	(void)close(ends[1]);
+	cr_assert_eq(qmp_new(ends[0], note_event, &f, &f.qmp, &f.err), 0);
+	cr_expect_eq(qmp_read(f.qmp, &f.err), -EPIPE);
+	cr_expect_str_eq(str_text(&f.events), "A -;");
+	tear_down(&f);
+}
+
 Test(qmp, new_fails_on_a_dead_descriptor)
 {
 	struct ktstr_error err = { 0 };

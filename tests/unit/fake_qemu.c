@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Stands in for QEMU in test_vm.c: takes the same command line, and what it does is the word that
+ * it gets as the kernel's command line (-append).
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct fake {
+	const char *mode;
+	const char *initrd;
+	int qmp_fd;
+	char **argv;
+};
+
+/* The descriptor of "-chardev socket,id=@id,fd=N". */
+static int channel(const struct fake *fake, const char *id)
+{
+	char start[64];
+	size_t length;
+
+	(void)snprintf(start, sizeof(start), "socket,id=%s,fd=", id);
+	length = strlen(start);
+	for (char **word = fake->argv; *word; word++)
+		if (strncmp(*word, start, length) == 0)
+			return (int)strtol(*word + length, NULL, 10);
+	return -1;
+}
+
+static void say_event(const struct fake *fake, const char *name, const char *reason)
+{
+	dprintf(fake->qmp_fd,
+		"{\"timestamp\": {\"seconds\": 1}, \"event\": \"%s\", \"data\": {\"reason\": "
+		"\"%s\"}}\r\n",
+		name, reason);
+}
+
+static void answer(const struct fake *fake, const json_t *message)
+{
+	const char *command = json_string_value(json_object_get(message, "execute"));
+	long long id = json_integer_value(json_object_get(message, "id"));
+
+	if (strcmp(command, "stop") == 0 && strcmp(fake->mode, "refuse") == 0) {
+		dprintf(fake->qmp_fd, "{\"error\": {\"desc\": \"not now\"}, \"id\": %lld}\r\n", id);
+		return;
+	}
+	if (strcmp(command, "stop") == 0)
+		say_event(fake, "STOP", "");
+	if (strcmp(command, "quit") == 0)
+		say_event(fake, "SHUTDOWN", "host-qmp-quit");
+	if (strcmp(command, "query-status") == 0)
+		dprintf(fake->qmp_fd, "{\"return\": {\"status\": \"%s\"}, \"id\": %lld}\r\n",
+			fake->mode + strlen("status:"), id);
+	else
+		dprintf(fake->qmp_fd, "{\"return\": {}, \"id\": %lld}\r\n", id);
+	if (strcmp(command, "qmp_capabilities") == 0 && strncmp(fake->mode, "status:", 7) == 0)
+		say_event(fake, "STOP", "");
+	if (strcmp(command, "qmp_capabilities") == 0 && strncmp(fake->mode, "reason:", 7) == 0)
+		say_event(fake, "SHUTDOWN", fake->mode + 7);
+	if (strcmp(command, "qmp_capabilities") == 0 && strncmp(fake->mode, "event:", 6) == 0)
+		say_event(fake, fake->mode + 6, "");
+	if (strcmp(command, "qmp_capabilities") == 0 && strcmp(fake->mode, "garbage") == 0)
+		dprintf(fake->qmp_fd, "garbage\n");
+	if (strcmp(command, "quit") == 0)
+		exit(0);
+}
+
+static void serve(const struct fake *fake)
+{
+	FILE *in = fdopen(fake->qmp_fd, "r");
+	char line[4096];
+
+	dprintf(fake->qmp_fd, "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n");
+	while (fgets(line, sizeof(line), in)) {
+		json_t *message = json_loads(line, 0, NULL);
+
+		answer(fake, message);
+		json_decref(message);
+	}
+}
+
+static void copy_initrd(const struct fake *fake)
+{
+	int from = open(fake->initrd, O_RDONLY), to = channel(fake, "bulk");
+	char bytes[4096];
+	ssize_t n;
+
+	while ((n = read(from, bytes, sizeof(bytes))) > 0)
+		if (write(to, bytes, (size_t)n) != n)
+			exit(9);
+}
+
+/* What a program inherits, as a line of words on the bulk port. */
+static void report(const struct fake *fake)
+{
+	struct sigaction action;
+	DIR *folder = opendir("/proc/self/fd");
+	struct dirent *entry;
+	char target[64] = "";
+	sigset_t mask;
+	int fds = 0;
+
+	(void)sigprocmask(SIG_SETMASK, NULL, &mask);
+	(void)sigaction(SIGINT, NULL, &action);
+	while ((entry = readdir(folder)))
+		if (entry->d_name[0] != '.' && atol(entry->d_name) != dirfd(folder))
+			fds++;
+	(void)!readlink("/proc/self/fd/0", target, sizeof(target) - 1);
+	dprintf(channel(fake, "bulk"), "group=%s blocked=%d ignored=%d fds=%d stdin=%s\n",
+		getpgrp() == getpid() ? "own" : "other", sigismember(&mask, SIGTERM),
+		action.sa_handler == SIG_IGN, fds, target);
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const ids[] = { "com1", "com2", "console", "bulk", "stats" };
+	struct fake fake = { .mode = "", .argv = argv };
+
+	for (int i = 1; i + 1 < argc; i++) {
+		if (strcmp(argv[i], "-append") == 0)
+			fake.mode = argv[i + 1];
+		if (strcmp(argv[i], "-initrd") == 0)
+			fake.initrd = argv[i + 1];
+	}
+	fake.qmp_fd = channel(&fake, "qmp");
+	if (strcmp(fake.mode, "bad option") == 0) {
+		fprintf(stderr, "fake: \033bad option\nfake: see its manual\n");
+		return 1;
+	}
+	if (strcmp(fake.mode, "silent") == 0)
+		return 3;
+	if (strcmp(fake.mode, "killed") == 0)
+		(void)raise(SIGKILL);
+	if (strcmp(fake.mode, "hang up") == 0)
+		(void)close(fake.qmp_fd);
+	if (strcmp(fake.mode, "channels") == 0)
+		for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+			dprintf(channel(&fake, ids[i]), "this is %s\n", ids[i]);
+	if (strcmp(fake.mode, "initrd") == 0)
+		copy_initrd(&fake);
+	if (strcmp(fake.mode, "report") == 0)
+		report(&fake);
+	if (strcmp(fake.mode, "idle") != 0 && strcmp(fake.mode, "hang up") != 0)
+		serve(&fake);
+	for (;;)
+		(void)pause();
+}
