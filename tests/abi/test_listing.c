@@ -95,6 +95,22 @@ Test(listing, flattens_nested_parameters)
 	cr_assert_eq(good->params[10].flags, KTSTR_PARAM_REQUIRED);
 }
 
+Test(listing, reads_what_other_linkers_make)
+{
+	static const char *const files[] = { "/good_sysv.so", "/good_relr.so", "/good_packed.so" };
+	const struct plugin_listing *good = find("/good.so");
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		const struct plugin_listing *other = find(files[i]);
+
+		cr_assert_null(other->refused, "%s", other->refused);
+		cr_assert_str_eq(other->summary, good->summary);
+		cr_assert_eq(other->param_count, good->param_count);
+		for (size_t p = 0; p < good->param_count; p++)
+			cr_expect_str_eq(other->params[p].key, good->params[p].key);
+	}
+}
+
 Test(listing, refuses_with_the_words_of_the_loader)
 {
 	/* What only the dynamic linker finds out is not seen. */

@@ -1,0 +1,3 @@
+if(TARGET ktstr_plugin)
+	ktstr_fuzz_target(plugin ktstr_plugin)
+endif()

@@ -1,0 +1,1 @@
+ktstr_fuzz_target(runfile ktstr_runfile)

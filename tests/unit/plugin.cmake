@@ -1,0 +1,1 @@
+ktstr_unit_test(plugin ktstr_plugin)
