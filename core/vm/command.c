@@ -191,8 +191,8 @@ static int judge(const struct command *command, struct running *running, int cod
 
 	tail_text(running, tail, sizeof(tail));
 	if (code == -ETIMEDOUT)
-		return ktstr_fail(err, code, "'%s' was stopped after %u s%s%s", name,
-				  command->timeout_ms / 1000, *tail ? ": " : "", tail);
+		return ktstr_fail(err, code, "'%s' was stopped after %.1f s%s%s", name,
+				  command->timeout_ms / 1000.0, *tail ? ": " : "", tail);
 	if (code == -EFBIG)
 		return ktstr_fail(err, code, "'%s' printed more than %zu bytes", name,
 				  command->output_max);
