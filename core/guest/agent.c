@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "guest/boot.h"
 #include "guest/cgroup.h"
 #include "guest/crash.h"
@@ -18,6 +19,8 @@
 #define AGENT_CONSOLE "/dev/hvc0"
 #define AGENT_PORTS "/sys/class/virtio-ports"
 #define AGENT_DEV "/dev"
+/* How long a host that does not say that it has the stream gets to read it. */
+#define RECEIVED_TIMEOUT_NS (1 * NS_PER_S)
 
 static int run_session(void *arg, struct session_link *link)
 {
@@ -68,5 +71,7 @@ void agent_main(void)
 		boot_fatal("the bulk port cannot be written to");
 	if (supervisor_run(&spec, &err) < 0)
 		boot_fatal(err.text);
+	if (spec.wake_fd >= 0 && port_may_lag(&port))
+		wake_wait_received(spec.wake_fd, RECEIVED_TIMEOUT_NS);
 	boot_power_off();
 }

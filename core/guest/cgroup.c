@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,8 +73,10 @@ static int control_write(const char *folder, const char *name, const char *file,
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		rc = -errno;
+	if (rc == -EOPNOTSUPP)
+		rc = -EINVAL; /* it would read as "does not apply here", and skip the run */
 	if (fd < 0 && (rc == -ENOENT || rc == -EACCES || rc == -EPERM))
-		return ktstr_fail(err, -EOPNOTSUPP,
+		return ktstr_fail(err, -ENODEV,
 				  "the kernel has no '%s'; a cgroup controller is missing", path);
 	if (rc < 0)
 		return ktstr_fail(err, rc, "cannot write '%s' to '%s': %s", text, path,
@@ -204,13 +207,35 @@ static int check_spec(const struct cgroups *cgroups, const struct ktstr_cgroup_s
 	return 0;
 }
 
+/* The kernel would let it pass for cpu and cpuset, and then refuse workers in the child. */
+static bool has_tasks(const struct cgroups *cgroups, const char *name)
+{
+	_cleanup_free_ char *path = str_format("%s/%s/cgroup.procs", cgroups->root, name);
+	_cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	char byte;
+
+	return fd >= 0 && read(fd, &byte, 1) == 1;
+}
+
+static bool has_children(const struct cgroups *cgroups, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (uint32_t i = 0; i < cgroups->count; i++) {
+		const char *other = cgroups->entries[i].name;
+
+		if (other && strncmp(other, name, length) == 0 && other[length] == '/')
+			return true;
+	}
+	return false;
+}
+
 /* The part of @name before its last '/' must be a cgroup of ours, and hand controllers down. */
 static int prepare_parent(const struct cgroups *cgroups, const char *name, struct ktstr_error *err)
 {
 	_cleanup_free_ char *parent = strdup(name);
 	char *slash = parent ? strrchr(parent, '/') : NULL;
 	uint32_t id;
-	int rc;
 
 	if (!parent)
 		return ktstr_fail(err, -ENOMEM, "no memory for cgroup '%s'", name);
@@ -222,13 +247,12 @@ static int prepare_parent(const struct cgroups *cgroups, const char *name, struc
 				  "cannot create cgroup '%s': there is no cgroup '%s', create it "
 				  "first",
 				  name, parent);
-	rc = enable_controllers(cgroups->root, parent, err);
-	if (rc == -EBUSY)
+	if (has_tasks(cgroups, parent))
 		return ktstr_fail(err, -EBUSY,
 				  "cannot create cgroup '%s': workers run in '%s', and a cgroup "
 				  "has either workers or cgroups in it",
 				  name, parent);
-	return rc;
+	return enable_controllers(cgroups->root, parent, err);
 }
 
 static int write_cpus(struct cgroups *cgroups, const char *name, const struct ktstr_cpuset *cpus,
@@ -359,6 +383,12 @@ int cgroups_place(struct cgroups *cgroups, uint32_t id, pid_t pid, struct ktstr_
 		return 0;
 	if (!cgroup)
 		return ktstr_fail(err, -ENOENT, "there is no cgroup with the id %u", id);
+	if (has_children(cgroups, cgroup->name))
+		return ktstr_fail(
+			err, -EBUSY,
+			"no worker can run in cgroup '%s': a cgroup has either workers or "
+			"cgroups in it",
+			cgroup->name);
 	(void)snprintf(text, sizeof(text), "%d", (int)pid);
 	return control_write(cgroups->root, cgroup->name, "cgroup.procs", text, err);
 }

@@ -17,6 +17,10 @@
 #include "base/io.h"
 #include "base/str.h"
 
+/* What the host's socket takes without a reader, and what a frame costs there beyond its bytes. */
+#define HOST_BUFFER_BYTES (128 * 1024)
+#define HOST_FRAME_BYTES 2048
+
 void port_init(struct port *port, int fd)
 {
 	*port = (struct port){ .fd = fd };
@@ -161,4 +165,10 @@ int port_end(struct port *port)
 	};
 
 	return port_send(port, KTSTR_MSG_END, &end, sizeof(end));
+}
+
+bool port_may_lag(const struct port *port)
+{
+	return port->account.byte_count + port->account.frame_count * HOST_FRAME_BYTES >
+	       HOST_BUFFER_BYTES;
 }

@@ -6,6 +6,7 @@
 #ifndef GUEST_PORT_H
 #define GUEST_PORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,5 +39,12 @@ int port_forward(struct port *port, const void *frames, size_t length);
 
 /* Send the last frame: the account of those before it. */
 int port_end(struct port *port);
+
+/*
+ * May some of what was sent still wait for the host? A write to a port is done once the bytes are
+ * in its queue, and they are lost when the machine goes before the host made room for them. A short
+ * stream fits into the host's buffers whatever the host does.
+ */
+bool port_may_lag(const struct port *port);
 
 #endif

@@ -386,6 +386,8 @@ int services_init(struct services *services, const struct services_spec *spec,
 	struct workers_spec workers_spec = {
 		.seed = spec->seed,
 		.stop_timeout_ns = WORKER_STOP_TIMEOUT_NS,
+		.is_hurried = &spec->link->status->is_stopping,
+		.hurried_timeout_ns = WORKER_HURRIED_TIMEOUT_NS,
 	};
 	int rc;
 

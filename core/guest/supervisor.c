@@ -145,7 +145,8 @@ __attribute__((noreturn)) static void session_main(struct supervisor *supervisor
 	if (dup2(supervisor->output.write_fd, STDOUT_FILENO) < 0 ||
 	    dup2(supervisor->errors.write_fd, STDERR_FILENO) < 0)
 		_exit(1);
-	(void)setvbuf(stdout, NULL, _IOLBF, 0);
+	/* A crash must not take what was printed with it. */
+	(void)setvbuf(stdout, NULL, _IONBF, 0);
 	crash_catch_session(&supervisor->status->crash);
 	if (spec->is_init)
 		set_priority(SESSION_PRIORITY);
@@ -232,11 +233,11 @@ static int pump_output(struct supervisor *supervisor, struct forward *forward,
 
 static void listen_to_host(struct supervisor *supervisor)
 {
-	bool is_shutdown = false;
+	struct wake_news news = { 0 };
 
-	if (wake_read(supervisor->wake_fd, &is_shutdown) < 0)
+	if (wake_read(supervisor->wake_fd, &news) < 0)
 		supervisor->wake_fd = -1; /* not ours to close */
-	if (is_shutdown && !supervisor->stop_ns) {
+	if (news.is_shutdown && !supervisor->stop_ns) {
 		uint64_t one = 1;
 
 		supervisor->stop_ns = clock_monotonic_ns();

@@ -25,6 +25,9 @@
 
 /* How long all workers of a spawn may take to get ready; then they are released as they are. */
 #define READY_TIMEOUT_NS (1 * NS_PER_S)
+/* The session outranks the workers: while some work already, it lets go of its CPU this long after
+ * each fork, so that a big spawn is no gap of theirs. */
+#define BREATH_NS (2 * NS_PER_MS)
 
 int workers_new(const struct workers_spec *spec, struct workers **ret, struct ktstr_error *err)
 {
@@ -171,6 +174,7 @@ static void prepare_slot(struct workers *workers, struct spawn *spawn,
 struct gate {
 	int ready[2]; /* each worker writes one byte */
 	int start[2]; /* closed to release them all */
+	uint32_t ready_count;
 };
 
 static void gate_close(struct gate *gate)
@@ -186,7 +190,7 @@ static void gate_close(struct gate *gate)
 
 static int gate_open(struct gate *gate, struct ktstr_error *err)
 {
-	*gate = (struct gate){ { -1, -1 }, { -1, -1 } };
+	*gate = (struct gate){ .ready = { -1, -1 }, .start = { -1, -1 } };
 	if (pipe2(gate->ready, O_CLOEXEC) == 0 && pipe2(gate->start, O_CLOEXEC) == 0)
 		return 0;
 	(void)ktstr_fail(err, -errno, "cannot make a pipe for the workers: %s", strerror(errno));
@@ -288,29 +292,26 @@ static int start_worker(struct workers *workers, struct spawn *spawn,
 	return place(workers, spec, spawn->name, index, worker->pid, err);
 }
 
-/* Until every worker waits at the gate, or READY_TIMEOUT_NS: a starved one is released too. */
-static void wait_ready(struct gate *gate, uint32_t count)
+/* Until @count workers wait at the gate, or @timeout_ns. */
+static void wait_ready(struct gate *gate, uint32_t count, uint64_t timeout_ns)
 {
-	uint64_t end_ns = clock_monotonic_ns() + READY_TIMEOUT_NS;
+	uint64_t now_ns = clock_monotonic_ns(), end_ns = now_ns + timeout_ns;
 	struct pollfd poll_fd = { .fd = gate->ready[0], .events = POLLIN };
 	char bytes[256];
 
-	while (count > 0) {
-		uint64_t now_ns = clock_monotonic_ns();
-		struct timespec left = { 0 };
-		ssize_t n;
+	while (gate->ready_count < count && now_ns < end_ns) {
+		struct timespec left = { .tv_sec = (time_t)((end_ns - now_ns) / NS_PER_S),
+					 .tv_nsec = (long)((end_ns - now_ns) % NS_PER_S) };
 
-		if (now_ns >= end_ns)
-			return;
-		left.tv_sec = (time_t)((end_ns - now_ns) / NS_PER_S);
-		left.tv_nsec = (long)((end_ns - now_ns) % NS_PER_S);
-		if (ppoll(&poll_fd, 1, &left, NULL) <= 0)
-			continue;
-		n = read(gate->ready[0], bytes, sizeof(bytes));
-		if (n == 0)
-			return; /* the rest died: workers_check() tells */
-		if (n > 0)
-			count -= (uint32_t)n < count ? (uint32_t)n : count;
+		if (ppoll(&poll_fd, 1, &left, NULL) > 0) {
+			ssize_t n = read(gate->ready[0], bytes, sizeof(bytes));
+
+			if (n == 0)
+				return; /* the rest died: workers_check() tells */
+			if (n > 0)
+				gate->ready_count += (uint32_t)n;
+		}
+		now_ns = clock_monotonic_ns();
 	}
 }
 
@@ -320,7 +321,7 @@ static void release(struct spawn *spawn, struct gate *gate)
 
 	(void)close(gate->ready[1]);
 	gate->ready[1] = -1;
-	wait_ready(gate, spawn->count);
+	wait_ready(gate, spawn->count, READY_TIMEOUT_NS);
 	now_ns = clock_monotonic_ns();
 	for (uint32_t i = 0; i < spawn->count; i++)
 		spawn->slots[i].start_ns = now_ns;
@@ -333,6 +334,7 @@ int workers_spawn(struct workers *workers, const struct ktstr_workload_ops *ops,
 	struct spawn **spawns;
 	struct spawn *spawn;
 	struct gate gate;
+	bool is_crowded = workers_count(workers) > 0;
 	int rc = check_spec(workers, ops, name, spec, err);
 
 	if (rc < 0)
@@ -348,8 +350,11 @@ int workers_spawn(struct workers *workers, const struct ktstr_workload_ops *ops,
 	if (rc < 0)
 		goto free_spawn;
 	(void)fflush(NULL); /* or every worker prints it again */
-	while (rc == 0 && spawn->count < spec->workers)
+	while (rc == 0 && spawn->count < spec->workers) {
 		rc = start_worker(workers, spawn, spec, &gate, err);
+		if (rc == 0 && is_crowded)
+			wait_ready(&gate, spawn->count, BREATH_NS);
+	}
 	if (rc < 0) {
 		/* Before the gate opens, or they would run. */
 		spawn_kill(spawn);

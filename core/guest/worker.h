@@ -20,6 +20,8 @@
 #define WORKERS_MAX 4096u
 /* How long a worker may take to end once it was told to. */
 #define WORKER_STOP_TIMEOUT_NS (5 * NS_PER_S)
+/* The same when the host wants an early end: it does not wait longer than a second or two. */
+#define WORKER_HURRIED_TIMEOUT_NS (300 * NS_PER_MS)
 
 struct workers;
 
@@ -27,6 +29,9 @@ struct workers_spec {
 	struct cgroups *cgroups; /* NULL: only id 0 works */
 	uint64_t seed;
 	uint64_t stop_timeout_ns;
+	/* Once this is set, stopping takes at most hurried_timeout_ns; NULL: never. */
+	const volatile uint32_t *is_hurried;
+	uint64_t hurried_timeout_ns;
 };
 
 /* Any of these; 0 matches all. For cgroups, set is_by_cgroup, as 0 is one too. */

@@ -66,6 +66,8 @@ static void note_end(struct worker *worker, const siginfo_t *info)
 		return;
 	slot->report.work_units = slot->worker.work_units;
 	slot->report.iterations = slot->worker.iterations;
+	if (!slot->report.wall_time_ns && slot->last_look_ns > slot->start_ns)
+		slot->report.wall_time_ns = slot->last_look_ns - slot->start_ns;
 	if (info->si_code != CLD_EXITED)
 		note_exit(worker, KTSTR_WORKER_EXIT_SIGNAL, info->si_status);
 	else if (!slot->is_done)
@@ -187,17 +189,32 @@ static void selection_wait(struct selection *selection, uint64_t until_ns)
 	(void)ppoll(selection->poll_fds, selection->count, &left, NULL);
 }
 
-/* Ask them to end, again and again, until all did or the time is over. */
-static void selection_stop(struct selection *selection, uint64_t timeout_ns)
+/* When a stop that began at @start_ns is over, as things stand. */
+static uint64_t stop_end_ns(const struct workers_spec *spec, uint64_t start_ns)
 {
-	uint64_t now_ns = clock_monotonic_ns(), end_ns = now_ns + timeout_ns, repeat_ns = now_ns;
+	uint64_t timeout_ns = spec->stop_timeout_ns;
 
-	for (selection_reap(selection); selection->count > 0 && now_ns < end_ns;
+	if (spec->is_hurried && *spec->is_hurried && spec->hurried_timeout_ns < timeout_ns)
+		timeout_ns = spec->hurried_timeout_ns;
+	return start_ns + timeout_ns;
+}
+
+/* Ask them to end, again and again, until all did or the time is over. */
+static void selection_stop(struct selection *selection, const struct workers_spec *spec)
+{
+	uint64_t start_ns = clock_monotonic_ns(), now_ns = start_ns, repeat_ns = start_ns;
+
+	for (selection_reap(selection);
+	     selection->count > 0 && now_ns < stop_end_ns(spec, start_ns);
 	     selection_reap(selection)) {
+		uint64_t end_ns = stop_end_ns(spec, start_ns);
+
 		if (now_ns >= repeat_ns) {
-			for (size_t i = 0; i < selection->count; i++)
-				(void)kill(selection->workers[i]->pid, SIGUSR1); /* not reaped: it
-										    is there */
+			/* Not reaped, so each pid is still theirs. */
+			for (size_t i = 0; i < selection->count; i++) {
+				selection->workers[i]->slot->stop_ns = start_ns;
+				(void)kill(selection->workers[i]->pid, SIGUSR1);
+			}
 			repeat_ns = now_ns + STOP_REPEAT_NS;
 		}
 		selection_wait(selection, repeat_ns < end_ns ? repeat_ns : end_ns);
@@ -286,7 +303,7 @@ static int hand_out(struct workers *workers, struct spawn *spawn, worker_sink si
 
 static void stop_all(struct workers *workers, struct selection *selection)
 {
-	selection_stop(selection, workers->spec.stop_timeout_ns);
+	selection_stop(selection, &workers->spec);
 	for (size_t i = 0; i < selection->count; i++)
 		note_timeout(selection->workers[i]);
 	selection_kill(selection);

@@ -59,24 +59,27 @@ static void note_cpu(struct worker_slot *slot)
 	ktstr_cpuset_add(&slot->report.cpus_used, slot->last_cpu);
 }
 
-static void note_gap(struct worker_slot *slot, uint64_t now_ns)
+/* The time from the last look until @until_ns. */
+static void note_gap(struct worker_slot *slot, uint64_t until_ns)
 {
-	uint64_t gap_ns = now_ns - slot->last_look_ns;
+	uint64_t gap_ns = until_ns - slot->last_look_ns;
 
-	if (now_ns > slot->last_look_ns && gap_ns > slot->report.max_gap_ns) {
+	if (until_ns > slot->last_look_ns && gap_ns > slot->report.max_gap_ns) {
 		slot->report.max_gap_ns = gap_ns;
-		slot->report.max_gap_at_ns = now_ns - slot->start_ns;
+		slot->report.max_gap_at_ns = until_ns - slot->start_ns;
 		slot->report.max_gap_cpu = slot->last_cpu;
 	}
-	slot->last_look_ns = now_ns;
 }
 
 static void service_look(struct ktstr_worker *w)
 {
 	struct worker_slot *slot = slot_of(w);
+	uint64_t now_ns = clock_monotonic_ns();
+	uint64_t stop_ns = slot->stop_ns;
 
 	note_cpu(slot);
-	note_gap(slot, clock_monotonic_ns());
+	note_gap(slot, stop_ns && stop_ns < now_ns ? stop_ns : now_ns);
+	slot->last_look_ns = now_ns;
 }
 
 static uint64_t service_now_ns(struct ktstr_worker *w)

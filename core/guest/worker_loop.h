@@ -26,6 +26,9 @@ struct worker_slot {
 	struct ktstr_worker worker; /* what the workload sees; first, so that its address is ours */
 	struct ktstr_worker_report report;
 	uint64_t start_ns; /* when the session released the worker */
+	/* When it asked the worker to end; 0: not yet. What comes after is a crowd of workers on
+	 * their way out, and no gap. */
+	volatile uint64_t stop_ns;
 	uint64_t last_look_ns;
 	uint64_t cpu_start_ns;
 	struct schedstat schedstat_start;
