@@ -193,7 +193,7 @@ static int set_help(struct cli_options *o, const char *argument, struct ktstr_er
 static const struct option_row rows[] = {
 	{ "scenario", 0, "FILE", CLI_SCENARIO, "the scenario file to run", set_scenario },
 	{ "scheduler", 0, "NAME[,KEY=VALUE...]", CLI_SCHEDULER,
-	  "the scheduler under test, instead of the scenario's", set_scheduler },
+	  "the scheduler, instead of the scenario's", set_scheduler },
 	{ "checker", 0, "NAME|PATH[,KEY=VALUE...]", CLI_CHECKER,
 	  "one checker more; may be repeated", add_checker },
 	{ "only", 0, NULL, CLI_ONLY, "judge by the checkers of --checker alone", set_only },

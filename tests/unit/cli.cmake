@@ -1,0 +1,1 @@
+ktstr_unit_test(cli_options ktstr_cli)

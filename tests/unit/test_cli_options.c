@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "cli/options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+
+#include "ktstr/plugin.h"
+
+#define EVERYTHING 0x7fffu
+
+static struct cli_options options;
+static struct ktstr_error err;
+
+static void teardown(void)
+{
+	cli_options_done(&options);
+}
+
+TestSuite(cli_options, .fini = teardown);
+
+/* Parse words ended by NULL, with a program name before them. */
+static int parse(uint32_t mask, const char *const *words)
+{
+	static char *argv[16];
+	int argc = 0;
+
+	argv[argc++] = (char *)"ktstr";
+	while (*words)
+		argv[argc++] = (char *)*words++;
+	argv[argc] = NULL;
+	return cli_options_parse(argc, argv, mask, &options, &err);
+}
+
+#define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+Test(cli_options, fill_in_what_they_say)
+{
+	cr_assert_eq(parse(EVERYTHING,
+			   WORDS("--scheduler", "eevdf", "x.yaml", "--checker=gap,max_gap=1s",
+				 "--checker", "starvation", "--only", "--kernel=/k", "--accel",
+				 "tcg", "-qv", "--seed", "0x10")),
+		     0, "%s", err.text);
+	cr_assert_str_eq(options.run.scheduler, "eevdf");
+	cr_assert_eq(options.run.checker_count, 2);
+	cr_assert_str_eq(options.run.checkers[0], "gap,max_gap=1s");
+	cr_assert_str_eq(options.run.checkers[1], "starvation");
+	cr_assert(options.run.has_only_checkers);
+	cr_assert_str_eq(options.run.kernel, "/k");
+	cr_assert(options.run.has_accel);
+	cr_assert_eq(options.run.accel, ACCEL_TCG);
+	cr_assert(options.run.is_quiet);
+	cr_assert(options.run.is_verbose);
+	cr_assert(options.run.has_seed);
+	cr_assert_eq(options.run.seed, 16);
+	cr_assert_eq(options.argument_count, 1);
+	cr_assert_str_eq(options.arguments[0], "x.yaml");
+}
+
+Test(cli_options, fill_in_the_rest_too)
+{
+	cr_assert_eq(parse(EVERYTHING,
+			   WORDS("--plugin-dir", "a", "--plugin-dir", "b", "--run-dir", "r",
+				 "--timings", "--output", "json", "--checker-timeout", "1500ms",
+				 "--kind", "workload", "--scenario", "s.yaml", "--help")),
+		     0, "%s", err.text);
+	cr_assert_eq(options.run.plugin_folder_count, 2);
+	cr_assert_str_eq(options.run.plugin_folders[1], "b");
+	cr_assert_str_eq(options.run.run_folder, "r");
+	cr_assert(options.run.has_timings);
+	cr_assert(options.run.is_json);
+	cr_assert_eq(options.run.checker_timeout_ns, 1500000000);
+	cr_assert_eq(options.kind, KTSTR_KIND_WORKLOAD);
+	cr_assert_str_eq(options.scenario, "s.yaml");
+	cr_assert(options.has_help);
+}
+
+Test(cli_options, are_nothing_by_default)
+{
+	cr_assert_eq(parse(EVERYTHING, WORDS("a", "--", "--seed")), 0, "%s", err.text);
+	cr_assert_not(options.run.has_seed);
+	cr_assert_not(options.run.has_accel);
+	cr_assert_not(options.run.is_json);
+	cr_assert_eq(options.run.checker_count, 0);
+	cr_assert_eq(options.argument_count, 2);
+	cr_assert_str_eq(options.arguments[1], "--seed");
+}
+
+Test(cli_options, are_refused_with_a_sentence)
+{
+	static const struct {
+		const char *words[3];
+		uint32_t mask;
+		const char *text;
+	} cases[] = {
+		{ { "--scenaro", "x" },
+		  EVERYTHING,
+		  "unknown option '--scenaro', did you mean '--scenario'?" },
+		{ { "--chcker=gap" },
+		  EVERYTHING,
+		  "unknown option '--chcker', did you mean '--checker'?" },
+		{ { "--xyzzy" },
+		  EVERYTHING,
+		  "unknown option '--xyzzy'; --help shows those there are" },
+		{ { "-x" }, EVERYTHING, "unknown option '-x'; --help shows those there are" },
+		{ { "--seed", "1" },
+		  CLI_OUTPUT,
+		  "unknown option '--seed'; --help shows those there are" },
+		{ { "--sche=1" },
+		  CLI_OUTPUT,
+		  "unknown option '--sche'; --help shows those there are" },
+		{ { "--sc=1" }, EVERYTHING, "option '--sc' could be several; write it out" },
+		{ { "--seed" }, EVERYTHING, "option --seed needs an argument: --seed NUMBER" },
+		{ { "--timings=1" }, EVERYTHING, "option --timings takes no argument" },
+		{ { "--accel", "hvf" }, EVERYTHING, "--accel: 'hvf' is none of: auto, kvm, tcg" },
+		{ { "--output", "xml" }, EVERYTHING, "--output: 'xml' is none of: text, json" },
+		{ { "--kind", "cpu" },
+		  EVERYTHING,
+		  "--kind: 'cpu' is none of: scheduler, scenario, workload, checker" },
+		{ { "--seed", "-1" },
+		  EVERYTHING,
+		  "--seed: '-1' is no number from 0 to 18446744073709551615" },
+		{ { "--seed", "1x" },
+		  EVERYTHING,
+		  "--seed: '1x' is no number from 0 to 18446744073709551615" },
+		{ { "--seed", "18446744073709551616" },
+		  EVERYTHING,
+		  "--seed: '18446744073709551616' is no number from 0 to 18446744073709551615" },
+		{ { "--checker-timeout", "0s" },
+		  EVERYTHING,
+		  "--checker-timeout: '0s' is no duration such as 30s" },
+		{ { "--checker-timeout", "soon" },
+		  EVERYTHING,
+		  "--checker-timeout: 'soon' is no duration such as 30s" },
+		{ { "--run-dir", "" }, EVERYTHING, "--run-dir: the name is empty" },
+		{ { "--scenario=a", "--scenario=b" },
+		  EVERYTHING,
+		  "--scenario is given twice; one run has one" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cr_assert_eq(parse(cases[i].mask, cases[i].words), -EINVAL, "%s", cases[i].text);
+		cr_assert_str_eq(err.text, cases[i].text);
+		cli_options_done(&options);
+	}
+}
+
+Test(cli_options, are_all_in_the_help_of_a_command_that_takes_them)
+{
+	struct str text = { 0 };
+
+	cr_assert_eq(cli_options_help(CLI_MACHINE | CLI_MESSAGES, &text), 0);
+	cr_assert_str_eq(
+		text.data,
+		"      --kernel FILE             the kernel to boot, a bzImage or a vmlinux\n"
+		"      --accel auto|kvm|tcg      how the VM runs; auto takes KVM where it works\n"
+		"      --seed NUMBER             seed of the run's random numbers\n"
+		"  -q, --quiet                   no progress on stderr, only warnings\n"
+		"  -v, --verbose                 more of everything: console, workers, QEMU\n"
+		"  -h, --help                    this text\n");
+	str_done(&text);
+}
+
+Test(cli_options, have_short_help_lines)
+{
+	struct str text = { 0 };
+
+	cr_assert_eq(cli_options_help(EVERYTHING, &text), 0);
+	for (const char *line = text.data; *line; line += strcspn(line, "\n") + 1)
+		cr_assert_leq(strcspn(line, "\n"), 80, "%s", line);
+	str_done(&text);
+}
+
+Test(cli_options, allow_colour_only_on_a_terminal_that_likes_it)
+{
+	int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	cr_assert_geq(null, 0);
+	cr_assert_not(cli_has_colour(null, NULL, "xterm"));
+	(void)close(null);
+	if (terminal < 0)
+		cr_skip_test("no pseudo terminal here");
+	cr_assert(cli_has_colour(terminal, NULL, "xterm"));
+	cr_assert(cli_has_colour(terminal, "", "xterm"));
+	cr_assert_not(cli_has_colour(terminal, "1", "xterm"));
+	cr_assert_not(cli_has_colour(terminal, NULL, "dumb"));
+	cr_assert_not(cli_has_colour(terminal, NULL, NULL));
+	cr_assert_not(cli_has_colour(terminal, NULL, ""));
+	(void)close(terminal);
+}

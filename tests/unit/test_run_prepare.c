@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "run/prepare.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+
+#include "base/io.h"
+#include "base/str.h"
+
+static char *plugin_folders[] = { (char *)SHIPPED_PLUGIN_DIR, NULL };
+static const struct run_paths paths = { .plugin_folders = plugin_folders };
+static char file[] = "/tmp/ktstr-prepare-XXXXXX";
+static struct prepared *prepared;
+static struct ktstr_error err;
+
+static void teardown(void)
+{
+	prepared_free(prepared);
+	(void)unlink(file);
+}
+
+TestSuite(run_prepare, .fini = teardown);
+
+static int prepare(const char *yaml, const struct run_options *options)
+{
+	int fd = mkostemp(file, O_CLOEXEC);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(io_write_all(fd, yaml, strlen(yaml)), 0);
+	cr_assert_eq(close(fd), 0);
+	return prepare_scenario(file, options, &paths, &prepared, &err);
+}
+
+static const char hog[] = "scheduler: eevdf\n"
+			  "scenario: {plugin: cpu_hog, duration: 2s}\n"
+			  "checkers: [gap, {plugin: starvation}]\n";
+
+Test(run_prepare, loads_and_binds_what_the_scenario_names)
+{
+	const struct run_options options = { 0 };
+	size_t count;
+
+	cr_assert_eq(prepare(hog, &options), 0, "%s", err.text);
+	cr_assert_str_eq(prepared->scenario->descriptor->name, "cpu_hog");
+	cr_assert_str_eq(prepared->scheduler->descriptor->name, "eevdf");
+	cr_assert_eq(prepared->checker_count, 2);
+	cr_assert_str_eq(prepared->checkers[1].plugin->descriptor->name, "starvation");
+	cr_assert_geq(prepared->needs.needs.duration_ns, 2000000000);
+	/* scenario, its workload, scheduler, two checkers */
+	(void)registry_loaded(prepared->registry, &count);
+	cr_assert_eq(count, 5);
+}
+
+Test(run_prepare, takes_what_the_command_line_says_instead)
+{
+	static const char *const checkers[] = { "gap,max_gap=7s", "gap" };
+	const struct run_options options = { .has_seed = true,
+					     .seed = 99,
+					     .has_accel = true,
+					     .accel = ACCEL_TCG,
+					     .kernel = "/k",
+					     .scheduler = "eevdf",
+					     .checkers = checkers,
+					     .checker_count = 2 };
+
+	cr_assert_eq(prepare(hog, &options), 0, "%s", err.text);
+	cr_assert_eq(prepared->spec->seed, 99);
+	cr_assert_eq(prepared->spec->vm.accel, ACCEL_TCG);
+	cr_assert_str_eq(prepared->spec->vm.kernel, "/k");
+	cr_assert_eq(prepared->checker_count, 4);
+	cr_assert_str_eq(node_get_text(prepared->checkers[2].params, "max_gap"), "7s");
+	cr_assert_null(node_get(prepared->checkers[3].params, "max_gap"));
+}
+
+Test(run_prepare, judges_by_the_given_checkers_alone_when_asked)
+{
+	static const char *const checkers[] = { "isolation" };
+	const struct run_options options = { .checkers = checkers,
+					     .checker_count = 1,
+					     .has_only_checkers = true };
+
+	cr_assert_eq(prepare(hog, &options), 0, "%s", err.text);
+	cr_assert_eq(prepared->checker_count, 1);
+	cr_assert_str_eq(prepared->checkers[0].plugin->descriptor->name, "isolation");
+}
+
+Test(run_prepare, refuses_with_place_and_reason)
+{
+	static const char *const bad_key[] = { "gap,max_gpa=1s" };
+	static const char *const bad_name[] = { "gapp" };
+	static const struct {
+		const char *yaml;
+		struct run_options options;
+		const char *text;
+	} cases[] = {
+		{ "scenario: cpu_hog\n", { 0 }, "no checker is named" },
+		{ hog, { .has_only_checkers = true }, "no checker is named" },
+		{ "scenario: cpu_hgo\ncheckers: [gap]\n", { 0 }, ":1:11: " },
+		{ "scenario: cpu_hog\ncheckers: [gapp]\n", { 0 }, ":2:12: " },
+		{ "scenario: cpu_hog\ncheckers: [{plugin: gap, max_gap: soon}]\n",
+		  { 0 },
+		  ":2:35: " },
+		{ "scenario: cpu_hog\nscheduler: {plugin: eevdf, x: 1}\ncheckers: [gap]\n",
+		  { 0 },
+		  ":2:28: " },
+		{ "vm: {topology: {numa: 2, llcs: 3}}\nscenario: cpu_hog\ncheckers: [gap]\n",
+		  { 0 },
+		  "topology" },
+		{ hog, { .checkers = bad_key, .checker_count = 1 }, "'max_gap'" },
+		{ hog, { .checkers = bad_name, .checker_count = 1 }, "did you mean 'gap'" },
+		{ hog, { .scheduler = "eevdf,x=1" }, "--scheduler: unknown key 'x'" },
+		{ hog, { .scheduler = "cfs" }, "--scheduler: " },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int rc = prepare(cases[i].yaml, &cases[i].options);
+
+		cr_assert_lt(rc, 0, "%zu", i);
+		cr_assert_neq(rc, -ENOMEM, "%zu", i);
+		cr_assert(strstr(err.text, cases[i].text), "%zu: %s", i, err.text);
+		cr_assert_null(prepared);
+		(void)unlink(file);
+		memcpy(file + sizeof(file) - 7, "XXXXXX", 6);
+	}
+}
+
+Test(run_prepare, refuses_a_file_that_is_not_there)
+{
+	const struct run_options options = { 0 };
+
+	cr_assert_lt(prepare_scenario("/nowhere/x.yaml", &options, &paths, &prepared, &err), 0);
+	cr_assert(strstr(err.text, "'/nowhere/x.yaml'"), "%s", err.text);
+}
+
+Test(run_prepare, refuses_a_kernel_that_is_not_there)
+{
+	const struct run_options options = { .kernel = "/nowhere/vmlinuz" };
+
+	cr_assert_eq(prepare(hog, &options), 0, "%s", err.text);
+	cr_assert_lt(prepare_machine(prepared, &err), 0);
+	cr_assert(strstr(err.text, "/nowhere/vmlinuz"), "%s", err.text);
+}
