@@ -12,6 +12,7 @@
 
 #include "judge/verdict.h"
 #include "ktstr/error.h"
+#include "ktstr/plugin.h"
 #include "ktstr/topology.h"
 #include "param/node.h"
 
@@ -34,7 +35,7 @@ struct judge_spec {
 	const char *scenario, *scheduler, *kernel, *accel;
 	const char *const *plugin_folders; /* search path, for PLUGIN parameters */
 	uint64_t time_limit_ns;		   /* 0: JUDGE_TIME_LIMIT_NS */
-	uint64_t memory_limit_bytes;
+	uint64_t memory_limit_bytes;	   /* 0: JUDGE_MEMORY_LIMIT_BYTES */
 };
 
 /* Read the evidence, run the checkers, fold. Fails only when the run file cannot be read at all. */

@@ -38,7 +38,7 @@ struct decision {
 	uint32_t outcome;	 /* KTSTR_OUTCOME_; NONE: it never decided */
 	char *reason;		 /* for ERROR, SKIP, UNDECIDED: the sentence; may be NULL */
 	uint64_t wanted;	 /* frames that it was shown */
-	bool has_whole_evidence; /* no frame shown to it was torn */
+	bool has_whole_evidence; /* it was shown all frames that it wants, and none was torn */
 	struct finding *findings;
 	size_t finding_count;
 	uint64_t took_ns;
@@ -46,12 +46,15 @@ struct decision {
 
 /* What the run file says of itself. */
 struct evidence {
-	bool has_summary; /* the coordinator ended in order */
-	bool is_torn;	  /* the run file's tail was cut */
-	bool is_sealed;	  /* no record follows the summary */
+	bool has_summary;	  /* the coordinator ended in order */
+	bool is_torn;		  /* the run file's tail was cut */
+	bool is_sealed;		  /* no record follows the summary */
+	uint64_t frames_recorded; /* FRAME records in the file */
 	struct runfile_summary summary;
 	char *end_reason; /* text of the END_REASON event; may be NULL */
-	bool has_result;  /* a valid TEST_RESULT */
+	/* A frame with a right CRC that cannot be decoded, of a type that this needs; or NULL. */
+	char *malformed;
+	bool has_result; /* a valid TEST_RESULT; of several the worst counts */
 	uint32_t result_outcome;
 	char *result_text;
 	bool has_error; /* an ERROR frame */
@@ -88,6 +91,8 @@ int verdict_exit_code(uint32_t outcome);
 /* "PASS", "FAIL", ... */
 const char *outcome_name(uint32_t outcome);
 
+/* Free what they hold; zeroed ones are fine. */
+void decision_done(struct decision *decision);
 void verdict_done(struct verdict *verdict);
 
 #endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "judge/worker.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "judge/result.h"
+#include "param/bind.h"
+#include "plugin/registry.h"
+#include "runfile/reader.h"
+
+struct worker {
+	const struct request *request;
+	int result_fd;
+	int write_rc; /* of the first write that failed */
+	uint32_t sent;
+	char bad_finding[200]; /* why a finding of the checker cannot be believed; "": none */
+	uint64_t wanted;
+	bool has_whole_evidence;
+};
+
+static void send_bytes(struct worker *worker, const struct str *bytes, int encode_rc)
+{
+	int rc = encode_rc;
+
+	if (rc == 0 && worker->write_rc == 0)
+		rc = io_write_all(worker->result_fd, bytes->data, bytes->length);
+	if (worker->write_rc == 0)
+		worker->write_rc = rc;
+}
+
+static const char *what_is_wrong(const struct ktstr_finding *finding)
+{
+	if (finding->size < sizeof(*finding))
+		return "it was built with other headers";
+	if (finding->outcome == KTSTR_OUTCOME_NONE || finding->outcome > KTSTR_OUTCOME_ERROR)
+		return "its outcome is none";
+	if (!isfinite(finding->measured) || !isfinite(finding->limit))
+		return "its figure is no number";
+	return NULL;
+}
+
+static void take_finding(struct ktstr_judge *judge, const struct ktstr_finding *finding)
+{
+	struct worker *worker = judge->host;
+	const char *wrong = what_is_wrong(finding);
+	struct finding copy;
+	struct str bytes = { 0 };
+
+	if (wrong) {
+		const char *metric = finding->size >= sizeof(*finding) ? finding->metric : NULL;
+
+		(void)snprintf(worker->bad_finding, sizeof(worker->bad_finding),
+			       "a finding about '%.60s' cannot be believed: %s",
+			       metric ? metric : "?", wrong);
+		return;
+	}
+	if (worker->sent++ >= RESULT_FINDINGS_MAX)
+		return;
+	copy = (struct finding){
+		.outcome = finding->outcome,
+		.subject = (char *)finding->subject,
+		.metric = (char *)finding->metric,
+		.unit = (char *)finding->unit,
+		.measured = finding->measured,
+		.limit = finding->limit,
+		.text = (char *)finding->text,
+	};
+	send_bytes(worker, &bytes, result_encode_finding(&copy, &bytes) < 0 ? -ENOMEM : 0);
+	str_done(&bytes);
+}
+
+static bool is_wanted(const struct ktstr_checker_ops *ops, uint32_t msg_type)
+{
+	for (uint32_t i = 0; i < ops->wants_count; i++)
+		if (ops->wants[i] == msg_type)
+			return true;
+	return false;
+}
+
+static int observe_all(struct worker *worker, const struct ktstr_checker_ops *ops, void *state,
+		       struct runfile_reader *reader, struct ktstr_error *err)
+{
+	struct runfile_record record;
+	const void *payload;
+
+	worker->has_whole_evidence = true;
+	while (runfile_next(reader, &record, &payload)) {
+		struct ktstr_frame frame;
+
+		if (record.kind != RUNFILE_FRAME || !is_wanted(ops, record.tag))
+			continue;
+		frame = (struct ktstr_frame){
+			.msg_type = record.tag,
+			.length = record.length,
+			.flags = record.flags,
+			.index = record.index,
+			.host_ns = record.host_ns,
+			.payload = payload,
+		};
+		worker->wanted++;
+		if (!(record.flags & KTSTR_FRAME_CRC_OK))
+			worker->has_whole_evidence = false;
+		if (ops->observe(state, &frame, err) < 0)
+			return -EPROTO;
+	}
+	return 0;
+}
+
+/* From open() to close(). What a checker says in @err is about the run; the caller adds who. */
+static int judge_run_file(struct worker *worker, const struct ktstr_checker_ops *ops,
+			  const struct ktstr_value *values, struct runfile_reader *reader,
+			  uint32_t *ret_outcome, struct ktstr_error *err)
+{
+	struct ktstr_judge judge = {
+		.size = sizeof(judge),
+		.topology = &worker->request->topology,
+		.scenario = worker->request->scenario,
+		.scheduler = worker->request->scheduler,
+		.kernel = worker->request->kernel,
+		.accel = worker->request->accel,
+		.host = worker,
+		.finding = take_finding,
+	};
+	uint32_t outcome = KTSTR_OUTCOME_NONE;
+	void *state = NULL;
+	int rc = 0;
+
+	if (KTSTR_HAS(ops, open) && ops->open(&judge, values, &state, err) < 0)
+		return -EPROTO;
+	rc = observe_all(worker, ops, state, reader, err);
+	if (rc == 0 && ops->finish(state, &outcome, err) < 0)
+		rc = -EPROTO;
+	if (KTSTR_HAS(ops, close))
+		ops->close(state);
+	if (rc < 0)
+		return rc;
+	if (outcome == KTSTR_OUTCOME_NONE || outcome > KTSTR_OUTCOME_ERROR)
+		return ktstr_fail(err, -EPROTO, "it never decided");
+	if (worker->bad_finding[0])
+		return ktstr_fail(err, -EPROTO, "%s", worker->bad_finding);
+	*ret_outcome = outcome;
+	return 0;
+}
+
+static int find_ops(const struct plugin *plugin, const struct ktstr_checker_ops **ret,
+		    struct ktstr_error *err)
+{
+	const struct ktstr_plugin *descriptor = plugin->descriptor;
+	const struct ktstr_checker_ops *ops = descriptor->checker;
+
+	if (descriptor->kind == KTSTR_KIND_SCENARIO)
+		ops = KTSTR_HAS(descriptor->scenario, judgement) ? descriptor->scenario->judgement
+								 : NULL;
+	else if (descriptor->kind != KTSTR_KIND_CHECKER)
+		ops = NULL;
+	if (!ops)
+		return ktstr_fail(err, -EINVAL, "the %s has no judgement of its own",
+				  plugin_kind_name(descriptor->kind));
+	if (!KTSTR_HAS(ops, observe) || !KTSTR_HAS(ops, finish) ||
+	    (ops->wants_count > 0 && !ops->wants))
+		return ktstr_fail(err, -EINVAL, "its table of functions is not complete");
+	*ret = ops;
+	return 0;
+}
+
+static int judge_with(struct worker *worker, struct registry *registry,
+		      struct runfile_reader *reader, uint32_t *ret_outcome, struct ktstr_error *err)
+{
+	const struct request *request = worker->request;
+	const struct source source = { .name = request->name };
+	struct plugin_tables tables = registry_tables(registry);
+	const struct ktstr_checker_ops *ops = NULL;
+	struct plugin *plugin;
+	struct bound *bound = NULL;
+	int rc;
+
+	rc = registry_get(registry, request->kind, request->path, &plugin, err);
+	if (rc == 0)
+		rc = find_ops(plugin, &ops, err);
+	if (rc == 0)
+		rc = bind_params(plugin->descriptor->params, plugin->descriptor->param_size,
+				 request->params, NULL, &source, &tables, &bound, err);
+	if (rc < 0)
+		return rc;
+	rc = judge_run_file(worker, ops, bound_values(bound), reader, ret_outcome, err);
+	bound_free(bound);
+	return rc;
+}
+
+static int judge_file(struct worker *worker, int runfile_fd, uint32_t *ret_outcome,
+		      struct ktstr_error *err)
+{
+	struct runfile_reader *reader;
+	struct registry *registry;
+	int rc = runfile_open_fd(runfile_fd, "the run file", &reader, err);
+
+	if (rc < 0)
+		return rc;
+	rc = registry_new((const char *const *)worker->request->plugin_folders, &registry, err);
+	if (rc == 0) {
+		rc = judge_with(worker, registry, reader, ret_outcome, err);
+		registry_free(registry);
+	}
+	runfile_reader_free(reader);
+	return rc;
+}
+
+int worker_run(const struct request *request, int runfile_fd, int result_fd)
+{
+	struct worker worker = { .request = request, .result_fd = result_fd };
+	struct ktstr_error err = { 0 };
+	struct decision decision = { .outcome = KTSTR_OUTCOME_ERROR };
+	struct str bytes = { 0 };
+
+	if (judge_file(&worker, runfile_fd, &decision.outcome, &err) < 0) {
+		if (!err.text[0])
+			(void)ktstr_fail(&err, -EPROTO, "it failed, and did not say why");
+		decision.reason = err.text;
+	}
+	decision.wanted = worker.wanted;
+	decision.has_whole_evidence = worker.has_whole_evidence;
+	send_bytes(&worker, &bytes, result_encode_decision(&decision, &bytes));
+	str_done(&bytes);
+	return worker.write_rc;
+}
