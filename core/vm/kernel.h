@@ -8,6 +8,9 @@
  * when its config says CONFIG_SCHED_CLASS_EXT=y. A path that was asked for is never replaced by
  * another kernel.
  *
+ * A path may also name a folder: a cache entry, or the build tree of a kernel. A bzImage that lies
+ * elsewhere is unpacked into the cache on first use, where a few such copies are kept.
+ *
  * A cache entry is a folder <cache>/kernels/<release>/ with vmlinuz, vmlinux (unpacked: boots about
  * a second sooner under TCG), config, btf and kernel.json.
  */
@@ -27,7 +30,7 @@ struct kernel {
 	char *config;	    /* path of its config, or NULL: not known */
 	char *btf;	    /* path of its BTF, or NULL */
 	const char *origin; /* "--kernel", "KTSTR_KERNEL", "cache", "host" */
-	bool has_sched_ext;
+	bool has_sched_ext; /* by its config, or by its types where that is not known */
 	bool has_btf;
 	bool is_config_known;
 	uint64_t init_size; /* memory the image unpacks itself into; 0: not known */

@@ -16,8 +16,9 @@
 #include "vm/kernel_image.h"
 #include "vm/unpack.h"
 
-/* Package lists, package, image, vmlinux and BTF, with room to spare. */
-#define ROOM_NEEDED (UINT64_C(256) << 20)
+/* For the package lists, and for package, image, vmlinux and BTF, with room to spare. */
+#define LISTS_ROOM (UINT64_C(64) << 20)
+#define KERNEL_ROOM (UINT64_C(192) << 20)
 #define PACKAGES_MAX 8
 #define FILE_MAX (UINT64_C(512) << 20)
 
@@ -193,7 +194,7 @@ static int close_synced(int *fd, struct ktstr_error *err)
 	return code ? ktstr_fail(err, code, "cannot write the kernel: %s", strerror(-code)) : 0;
 }
 
-static int check_room(const char *cache, struct ktstr_error *err)
+static int check_room(const char *cache, uint64_t needed, struct ktstr_error *err)
 {
 	struct statvfs room;
 	uint64_t bytes;
@@ -201,12 +202,12 @@ static int check_room(const char *cache, struct ktstr_error *err)
 	if (statvfs(cache, &room))
 		return ktstr_fail(err, -errno, "cannot look at '%s': %s", cache, strerror(errno));
 	bytes = (uint64_t)room.f_bavail * room.f_frsize;
-	if (bytes < ROOM_NEEDED)
+	if (bytes < needed)
 		return ktstr_fail(err, -ENOSPC,
 				  "the disk of '%s' is too full: %llu MiB are free, %llu MiB are "
 				  "needed",
 				  cache, (unsigned long long)(bytes >> 20),
-				  (unsigned long long)(ROOM_NEEDED >> 20));
+				  (unsigned long long)(needed >> 20));
 	return 0;
 }
 
@@ -236,7 +237,7 @@ static int fetch_new(struct fetch *fetch, const char *meta, struct kernel_source
 
 	if (!kernels)
 		return ktstr_fail(err, -ENOMEM, "out of memory");
-	code = check_room(cache, err);
+	code = check_room(cache, KERNEL_ROOM, err);
 	if (!code)
 		code = kernel_cache_begin(cache, &fetch->folder, err);
 	if (code)
@@ -265,7 +266,9 @@ static int fetch_locked(struct fetch *fetch, const char *meta, struct kernel **r
 	struct kernel *kernel = NULL;
 	int code;
 
-	code = read_lists(fetch, err);
+	code = check_room(fetch->host->cache, LISTS_ROOM, err);
+	if (!code)
+		code = read_lists(fetch, err);
 	if (!code)
 		code = kernel_apt_show(&fetch->apt, meta, &package, err);
 	if (code)
