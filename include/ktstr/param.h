@@ -3,16 +3,25 @@
  * Parameters: the table that says which keys a plugin understands, and the values that reach it.
  *
  * A plugin declares its parameters as a constant table. The same table is used on the host, where
- *the YAML is checked against it before a VM starts (unknown key, wrong type, out of range: refused
- *with file, line and column), and in the guest, where the same text is bound again. Tables nest: a
- *list of maps, a choice of one among many, so a whole language of steps is one table too.
+ * the YAML is checked against it before a VM starts (unknown key, wrong type, out of range: refused
+ * with file, line and column), and in the guest, where the same text is bound again. Tables nest: a
+ * list of maps, a choice of one among many, so a whole language of steps is one table too.
  *
  *	enum { P_WORKERS, P_DURATION };
  *	static const struct ktstr_param params[] = {
- *		[P_WORKERS] = { .key = "workers", .help = "processes to start", .type =
- *KTSTR_PARAM_INT, .fallback = "4", .min = 1, .max = 1024 }, [P_DURATION] = { .key = "duration",
- *.help = "how long to hold", .type = KTSTR_PARAM_DURATION, .fallback = "5s", .min = 1 }, { .key =
- *NULL },
+ *		[P_WORKERS] = { .key = "workers",
+ *				.help = "processes to start",
+ *				.type = KTSTR_PARAM_INT,
+ *				.fallback = "4",
+ *				.min = 1,
+ *				.max = 1024 },
+ *		[P_DURATION] = { .key = "duration",
+ *				 .help = "how long to hold",
+ *				 .type = KTSTR_PARAM_DURATION,
+ *				 .fallback = "5s",
+ *				 .min = 1,
+ *				 .max = INT64_MAX },
+ *		{ .key = NULL },
  *	};
  *
  * Values arrive in the order of the table: `values[P_WORKERS].i`.
@@ -22,27 +31,40 @@
 
 #include <stdint.h>
 
-/* Types of a parameter. The comment names the field of struct ktstr_value that holds it. */
-#define KTSTR_PARAM_BOOL 1u /* i: 0 or 1; text: true, false, yes, no, on, off */
-#define KTSTR_PARAM_INT                                                                            \
-	2u /* i; text: decimal or 0x hexadecimal; min and max apply when they differ */
-#define KTSTR_PARAM_FLOAT 3u /* f; min and max apply (as whole numbers) when they differ */
-#define KTSTR_PARAM_DURATION                                                                       \
-	4u /* i, nanoseconds; text: 250ms, 1.5s, 2m, 10us, 5ns; min and max in ns */
-#define KTSTR_PARAM_SIZE 5u    /* i, bytes; text: 4096, 64K, 512M, 2G (powers of 1024) */
-#define KTSTR_PARAM_STRING 6u  /* s; min and max bound its length in bytes when they differ */
-#define KTSTR_PARAM_ENUM 7u    /* i, index into choices; s, the word itself */
-#define KTSTR_PARAM_PERCENT 8u /* f, 15 for "15%" or "15"; min and max apply when they differ */
-#define KTSTR_PARAM_LIST                                                                           \
-	9u /* items, count: each typed by fields[0] (its key is only for messages); min and        \
-	      max bound the count when they differ */
-#define KTSTR_PARAM_MAP 10u /* items in the order of fields, count rows */
-#define KTSTR_PARAM_ONEOF                                                                          \
-	11u /* a map with exactly one key: i, index into fields; items[0], its value */
-#define KTSTR_PARAM_PLUGIN                                                                         \
-	12u /* names a plugin of kind min (KTSTR_KIND_*): `NAME` or `{plugin: NAME, key:           \
-	       value}`; s, the name; items, the values bound by that plugin's own table.           \
-	       Plugins named this way are loaded and shipped to the guest */
+/*
+ * Types of a parameter. The comment names the field of struct ktstr_value that holds it, then what
+ * the text looks like. min and max apply, inclusive, when they differ.
+ */
+
+/* i, 0 or 1: true, false, yes, no, on, off. */
+#define KTSTR_PARAM_BOOL 1u
+/* i: -5, 42, 0x1f. */
+#define KTSTR_PARAM_INT 2u
+/* f: 1, -1.5, 1e3; min and max are whole numbers. */
+#define KTSTR_PARAM_FLOAT 3u
+/* i, nanoseconds: 5ns, 10us, 250ms, 1.5s, 2m, 1h, 0. */
+#define KTSTR_PARAM_DURATION 4u
+/* i, bytes: 4096, 64K, 512M, 2G, 1T (powers of 1024). */
+#define KTSTR_PARAM_SIZE 5u
+/* s; min and max bound its length in bytes. */
+#define KTSTR_PARAM_STRING 6u
+/* i, index into choices; s, the word itself. */
+#define KTSTR_PARAM_ENUM 7u
+/* f, 15 for both: 15%, 15. */
+#define KTSTR_PARAM_PERCENT 8u
+/* items, count: each typed by fields[0], whose key is only for messages; min and max bound the
+ * count. */
+#define KTSTR_PARAM_LIST 9u
+/* items in the order of fields, count rows. */
+#define KTSTR_PARAM_MAP 10u
+/* A map with exactly one key: i, its index in fields; items[0], its value. */
+#define KTSTR_PARAM_ONEOF 11u
+/*
+ * Names a plugin of kind min (KTSTR_KIND_*): NAME, or {plugin: NAME, key: value}. s, the name;
+ * items, count: the values bound by that plugin's own table. Plugins named this way are loaded and
+ * shipped to the guest.
+ */
+#define KTSTR_PARAM_PLUGIN 12u
 
 /* The key must be given; a row with this flag has no fallback. */
 #define KTSTR_PARAM_REQUIRED 0x1u
@@ -55,8 +77,8 @@ struct ktstr_param {
 	uint32_t type;
 	uint32_t flags;
 	/* The text that is used when the key is absent. NULL: the value is then unset (is_set and
-	 * all fields zero). Lists and maps without a fallback are empty, maps with every field at
-	 * its own. */
+	 * all fields but type zero). Lists, maps and oneofs have none: an absent list is empty, an
+	 * absent map has every field at its own fallback, an absent oneof has count 0. */
 	const char *fallback;
 	/* Range, inclusive; not checked when both are equal. */
 	int64_t min;
