@@ -122,10 +122,10 @@ static int unknown_command(const char *name)
 		names[i] = commands[i]->name;
 	nearest = str_nearest(name, names, ARRAY_SIZE(commands));
 	if (nearest)
-		return cli_usage(NULL, NULL, "unknown command '%s', did you mean '%s'?", name,
+		return cli_usage(NULL, NULL, "unknown command '%s', did you mean '%s'", name,
 				 nearest);
 	if (str_ends(name, ".yaml") || str_ends(name, ".yml"))
-		return cli_usage(NULL, NULL, "unknown command '%s', did you mean 'run %s'?", name,
+		return cli_usage(NULL, NULL, "unknown command '%s', did you mean 'run %s'", name,
 				 name);
 	return cli_usage(NULL, NULL, "unknown command '%s'", name);
 }

@@ -271,7 +271,7 @@ static int unknown_option(const char *word, const struct tables *tables, struct 
 		nearest = str_nearest(name, tables->names, tables->count);
 	}
 	if (nearest)
-		return ktstr_fail(err, -EINVAL, "unknown option '%.*s', did you mean '--%s'?",
+		return ktstr_fail(err, -EINVAL, "unknown option '%.*s', did you mean '--%s'",
 				  (int)length, word, nearest);
 	return ktstr_fail(err, -EINVAL, "unknown option '%.*s'; --help shows those there are",
 			  (int)length, word);

@@ -10,6 +10,7 @@
 
 #define DETAIL_MAX 256
 #define WIDTH_DEFAULT 80
+#define WIDTH_MIN 8 /* what the word before a line that stays takes, and one column */
 #define WIDTH_MAX 1000
 
 struct live {
@@ -31,6 +32,8 @@ struct live *live_new(FILE *out, const struct live_style *style)
 	live->style = *style;
 	if (live->style.width == 0)
 		live->style.width = WIDTH_DEFAULT;
+	if (live->style.width < WIDTH_MIN)
+		live->style.width = WIDTH_MIN;
 	if (live->style.width > WIDTH_MAX)
 		live->style.width = WIDTH_MAX;
 	return live;
@@ -42,6 +45,15 @@ static void flatten(char *target, size_t size, const char *text)
 	for (char *c = target; *c; c++)
 		if (*c == '\n' || *c == '\t')
 			*c = ' ';
+}
+
+/* "phase      detail", without blanks at the end. */
+static void describe(const struct live *live, struct str *line)
+{
+	if (live->detail[0])
+		(void)str_addf(line, "%-10s %s", live->phase, live->detail);
+	else
+		(void)str_add(line, live->phase);
 }
 
 /* Cut @line to what fits into the terminal with one column to spare: some wrap at the last. */
@@ -68,7 +80,7 @@ static void show(struct live *live)
 
 	if (!live->style.is_terminal || live->style.is_quiet || !live->phase[0])
 		return;
-	(void)str_addf(&line, "%-10s %s", live->phase, live->detail);
+	describe(live, &line);
 	cut_to_width(&line, live->style.width);
 	if (strcmp(str_text(&line), str_text(&live->shown)) != 0) {
 		(void)fprintf(live->out, "\r%s\033[K", str_text(&line));
@@ -97,9 +109,9 @@ static void close_phase(struct live *live, bool is_good)
 		return;
 	hide(live);
 	if (!live->style.is_quiet && live->style.is_terminal) {
-		(void)str_addf(&line, "%-10s %s", live->phase, live->detail);
+		describe(live, &line);
 		if (live->style.now_ns)
-			(void)str_addf(&line, "%s%.1f s", live->detail[0] ? "  " : "",
+			(void)str_addf(&line, "  %.1f s",
 				       (double)(live->style.now_ns() - live->start_ns) / NS_PER_S);
 		cut_to_width(&line, live->style.width - 7);
 		if (live->style.has_colour)
@@ -117,12 +129,16 @@ static void close_phase(struct live *live, bool is_good)
 
 void live_phase(struct live *live, const char *phase, const char *detail)
 {
+	bool is_same;
+
 	if (!live)
 		return;
-	close_phase(live, true);
+	is_same = strcmp(live->phase, phase) == 0;
+	if (!is_same)
+		close_phase(live, true);
 	flatten(live->phase, sizeof(live->phase), phase);
 	flatten(live->detail, sizeof(live->detail), detail ? detail : "");
-	if (live->style.now_ns)
+	if (live->style.now_ns && !is_same)
 		live->start_ns = live->style.now_ns();
 	if (live->style.is_terminal) {
 		show(live);

@@ -27,8 +27,8 @@ struct live_style {
  */
 struct live *live_new(FILE *out, const struct live_style *style);
 
-/* A new phase ("kernel", "VM", "scheduler", "scenario") with its detail. Ends the one before it as
- * done. */
+/* A phase ("kernel", "VM", "scheduler", "scenario") with its detail. A new one ends the one before
+ * it as done; the same one goes on with another detail, which is a line where lines are plain. */
 void live_phase(struct live *live, const char *phase, const char *detail);
 /* Change the detail of the current phase (the live line; nothing where lines are plain). */
 void live_update(struct live *live, const char *detail);

@@ -83,7 +83,16 @@ static void add_headline(struct text *t)
 	ADD(t, "\n");
 }
 
-/* "spread 32.1 %, limit 15 %": the figures alone. */
+/*
+ * Is the limit one from below? A checker does not say, but a figure that passes above its limit or
+ * fails below it tells.
+ */
+static bool is_floor(const struct finding *f)
+{
+	return f->outcome == KTSTR_OUTCOME_PASS ? f->measured > f->limit : f->measured < f->limit;
+}
+
+/* "spread 32.1 %, at most 15 %": the figures alone. */
 static void add_figures(struct text *t, const struct finding *f)
 {
 	char measured[40], limit[40];
@@ -96,7 +105,7 @@ static void add_figures(struct text *t, const struct finding *f)
 	keep(t, text_add_safe(&t->out, f->unit ? f->unit : ""));
 	if (!isfinite(f->limit))
 		return;
-	ADD(t, ", limit %s%s", limit, gap);
+	ADD(t, ", at %s %s%s", is_floor(f) ? "least" : "most", limit, gap);
 	keep(t, text_add_safe(&t->out, f->unit ? f->unit : ""));
 }
 
@@ -202,12 +211,15 @@ static void add_evidence(struct text *t)
 		add_safe_line(t, "\nrun it again: ", again);
 }
 
-/* How bad a finding is, to compare findings of one metric. */
+/* How much of its limit a finding uses up, to compare findings of one metric. */
 static double finding_ratio(const struct finding *f)
 {
-	if (!isfinite(f->measured) || !isfinite(f->limit) || f->limit == 0)
+	double over = is_floor(f) ? f->limit : f->measured;
+	double under = is_floor(f) ? f->measured : f->limit;
+
+	if (!isfinite(over) || !isfinite(under) || under == 0)
 		return f->outcome == KTSTR_OUTCOME_PASS ? 0 : INFINITY;
-	return f->measured / f->limit;
+	return over / under;
 }
 
 static bool is_worse(const struct finding *a, const struct finding *b)

@@ -2,6 +2,7 @@
 #include "run/run.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,12 +21,14 @@
 #include "run/paths.h"
 #include "vm/kernel.h"
 
-/* "integer 1..1024 = 4", "duration, required" */
+/* "integer 1..1024 = 4", "choice a|b = a", "duration, required" */
 static void add_param_type(struct str *out, const struct listed_param *param)
 {
 	(void)str_add(out, param_type_name(param->type));
 	if (param->choices)
 		(void)str_addf(out, " %s", param->choices);
+	if (param->type == KTSTR_PARAM_INT && param->min != param->max)
+		(void)str_addf(out, " %" PRId64 "..%" PRId64, param->min, param->max);
 	if (param->flags & KTSTR_PARAM_REQUIRED)
 		(void)str_add(out, ", required");
 	else if (param->fallback)
@@ -48,7 +51,6 @@ static void show_params(const struct plugin_listing *listing, FILE *out)
 		struct str type = { 0 };
 
 		add_param_type(&type, param);
-		/* Memory that ends here shows as a shorter list; the error below tells. */
 		if (table_cell(&table, "%s", param->key) < 0 ||
 		    table_cell(&table, "%s", str_text(&type)) < 0 ||
 		    table_cell(&table, "%s", param->help ? param->help : "") < 0)

@@ -99,10 +99,10 @@ Test(cli_options, are_refused_with_a_sentence)
 	} cases[] = {
 		{ { "--scenaro", "x" },
 		  EVERYTHING,
-		  "unknown option '--scenaro', did you mean '--scenario'?" },
+		  "unknown option '--scenaro', did you mean '--scenario'" },
 		{ { "--chcker=gap" },
 		  EVERYTHING,
-		  "unknown option '--chcker', did you mean '--checker'?" },
+		  "unknown option '--chcker', did you mean '--checker'" },
 		{ { "--xyzzy" },
 		  EVERYTHING,
 		  "unknown option '--xyzzy'; --help shows those there are" },

@@ -71,6 +71,24 @@ Test(live, writes_plain_lines_elsewhere)
 	cr_assert_str_eq(so_far(), "ktstr: kernel: 7.2.0\nktstr: teardown\n");
 }
 
+Test(live, goes_on_with_the_same_phase)
+{
+	static const struct live_style styles[] = { { .is_terminal = true }, { 0 } };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct live *live = live_new(out, &styles[i]);
+
+		live_phase(live, "scenario", "one");
+		live_phase(live, "scenario", "two");
+		live_done(live, true);
+		live_free(live);
+	}
+	cr_assert_str_eq(so_far(), "\rscenario   one\033[K"
+				   "\rscenario   two\033[K"
+				   "\r\033[Kdone   scenario   two\n"
+				   "ktstr: scenario: one\nktstr: scenario: two\n");
+}
+
 Test(live, says_plainly_what_failed)
 {
 	const struct live_style style = { 0 };
@@ -90,9 +108,9 @@ Test(live, puts_warnings_above_the_live_line)
 	live_phase(live, "kernel", "");
 	live_warning(live, "console: BUG: x");
 	live_free(live);
-	cr_assert_str_eq(so_far(), "\rkernel     \033[K"
+	cr_assert_str_eq(so_far(), "\rkernel\033[K"
 				   "\r\033[Kconsole: BUG: x\n"
-				   "\rkernel     \033[K"
+				   "\rkernel\033[K"
 				   "\r\033[K");
 }
 

@@ -131,7 +131,7 @@ Test(report, shows_a_pass_at_a_glance)
 		"PASS hog  eevdf  1.5 s\n"
 		"\n"
 		"checker\n"
-		"  gap  PASS       gap 14.2 ms, limit 1000 ms  (tid 12)\n"
+		"  gap  PASS       gap 14.2 ms, at most 1000 ms  (tid 12)\n"
 		"\n"
 		"  cgroup  workers  CPU %%  off-CPU %%  max gap ms  migrations  iterations\n"
 		"  hog0          1   50.0       50.0        14.0           3          10\n"
@@ -164,8 +164,8 @@ Test(report, shows_the_evidence_of_a_failure_first)
 		"run it again: ktstr run hog.yaml --seed 7\n"
 		"\n"
 		"checker\n"
-		"  gap       PASS       gap 14.2 ms, limit 1000 ms  (tid 12)\n"
-		"  fairness  FAIL       spread 32.1 %, limit 15 %  (worst: cgroup hog1)\n"
+		"  gap       PASS       gap 14.2 ms, at most 1000 ms  (tid 12)\n"
+		"  fairness  FAIL       spread 32.1 %, at most 15 %  (worst: cgroup hog1)\n"
 		"\n"
 		"  cgroup";
 	struct report_spec spec = { .run_path = fixture.path, .console_path = "/r/console.log" };
@@ -222,6 +222,30 @@ Test(report, says_of_a_checker_that_it_never_decided)
 	text = text_of(&verdict, &spec);
 	cr_assert(strstr(text, "  gap: never decided\n"), "%s", text);
 	cr_assert(strstr(text, "  gap  NONE"), "%s", text);
+	free(text);
+}
+
+Test(report, takes_the_smallest_for_the_worst_where_the_limit_is_one_from_below)
+{
+	struct finding findings[] = {
+		{ KTSTR_OUTCOME_PASS, "cgroup a", "least work", "units", 50, 10, NULL },
+		{ KTSTR_OUTCOME_PASS, "cgroup b", "least work", "units", 20, 10, NULL },
+		{ KTSTR_OUTCOME_PASS, "cgroup c", "least work", "units", 90, 10, NULL },
+	};
+	struct decision decision = { .name = "starvation",
+				     .outcome = KTSTR_OUTCOME_PASS,
+				     .findings = findings,
+				     .finding_count = 3 };
+	const struct verdict verdict = { .outcome = KTSTR_OUTCOME_PASS,
+					 .decisions = &decision,
+					 .decision_count = 1 };
+	struct report_spec spec = { .run_path = fixture.path };
+	char *text;
+
+	run_fixture_close(&fixture);
+	text = text_of(&verdict, &spec);
+	cr_assert(strstr(text, "least work 20 units, at least 10 units  (worst: cgroup b)\n"), "%s",
+		  text);
 	free(text);
 }
 

@@ -109,7 +109,8 @@ Test(run_record, begins_with_what_was_run)
 {
 	static const char text[] = "scenario: x\n";
 	const struct source source = { .name = "x.yaml", .text = text, .length = sizeof(text) - 1 };
-	const struct meta meta = { .scenario_name = "hog", .seed = 9 };
+	char name[] = "hog";
+	const struct meta meta = { .scenario_name = name, .seed = 9 };
 	struct facts *facts;
 	char *path = below("run");
 
