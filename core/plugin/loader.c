@@ -218,6 +218,24 @@ int plugin_check(const struct ktstr_plugin *descriptor, uint32_t kind, const cha
 	return rc;
 }
 
+/* What to do about the commonest complaints of dlopen(). */
+static const struct {
+	const char *complaint;
+	const char *advice;
+} advices[] = {
+	{ "undefined symbol", "; link the library that has it" },
+	{ "cannot open shared object file", "; install that library" },
+	{ "version `", "; build the plugin on this system" },
+};
+
+static const char *advice_on(const char *text)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(advices); i++)
+		if (strstr(text, advices[i].complaint))
+			return advices[i].advice;
+	return "";
+}
+
 /* What dlopen() said, without the path that it puts first. */
 static const char *dl_text(const char *path)
 {
@@ -297,10 +315,12 @@ static int load(const char *path, uint32_t kind, struct plugin *plugin, struct k
 	if (rc < 0)
 		return rc;
 	plugin->handle = dlopen(plugin->path, RTLD_NOW | RTLD_LOCAL);
-	if (!plugin->handle)
-		return ktstr_fail(err, -EINVAL,
-				  "cannot load '%s': %s; link or install the library that has it",
-				  path, dl_text(plugin->path));
+	if (!plugin->handle) {
+		const char *text = dl_text(plugin->path);
+
+		return ktstr_fail(err, -EINVAL, "cannot load '%s': %s%s", path, text,
+				  advice_on(text));
+	}
 	plugin->descriptor = dlsym(plugin->handle, KTSTR_PLUGIN_SYMBOL);
 	if (!plugin->descriptor)
 		return ktstr_fail(err, -EINVAL,

@@ -10,7 +10,7 @@ fi
 failed=0
 for plugin in "$@"; do
 	# Sanitizers add symbols of their own, which the plugin's source cannot help.
-	symbols=$(nm -D --defined-only "$plugin" | awk '{ print $3 }' | grep -v '^__\(asan\|odr_asan\|ubsan\|start_asan\|stop_asan\)') || symbols=
+	symbols=$(nm -D --defined-only "$plugin" | awk '{ print $3 }' | grep -vE '^__(asan|odr_asan|ubsan|(start|stop)_(asan|__sancov))') || symbols=
 	if [ "$symbols" != ktstr_plugin ]; then
 		echo "$plugin exports:" $symbols >&2
 		failed=1

@@ -38,11 +38,10 @@ static const struct row rows[] = {
 	{ "wrong_type.so",
 	  "'@' is neither a shared object nor a program (ELF type 1); link it with -shared" },
 	{ "undefined_symbol.so",
-	  "cannot load '@': undefined symbol: ktstr_nowhere; link or install "
-	  "the library that has it" },
+	  "cannot load '@': undefined symbol: ktstr_nowhere; link the library that has it" },
 	{ "missing_library.so",
 	  "cannot load '@': libktstr_nowhere.so: cannot open shared object file: No such file or "
-	  "directory; link or install the library that has it" },
+	  "directory; install that library" },
 	{ "no_symbol.so",
 	  "'@' does not export 'ktstr_plugin'; end one of its files with KTSTR_PLUGIN_DEFINE" },
 	{ "wrong_magic.so", "'@' is no ktstr plugin: its magic is 0x12345678, want 0x5453544b; "
