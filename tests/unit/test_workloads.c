@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Each workload as the agent runs it: in a process of its own, with services and a stop flag. */
 #include <criterion/criterion.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -140,6 +141,27 @@ static void fake_wait(pid_t pid)
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
 	cr_assert(WIFEXITED(status), "the worker did not end by itself: status %#x", status);
 	cr_assert_eq(WEXITSTATUS(status), 0);
+}
+
+/* Until the kernel says that the worker sleeps. */
+static void wait_until_asleep(pid_t pid)
+{
+	char path[48], text[256], state = '\0';
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	while (state != 'S') {
+		FILE *file = fopen(path, "r");
+		const char *end;
+
+		cr_assert_not_null(file);
+		cr_assert_not_null(fgets(text, sizeof(text), file));
+		(void)fclose(file);
+		end = strrchr(text, ')');
+		cr_assert_not_null(end);
+		state = end[2];
+		cr_assert_neq(state, 'Z', "the worker ended before it was told to");
+		(void)sched_yield();
+	}
 }
 
 static const struct ktstr_workload_ops *ops_load(const char *name)
@@ -289,6 +311,7 @@ Test(futex_pingpong, a_worker_without_a_partner_ends_when_told_to)
 	fake->worker.index = 1; /* it is never its turn */
 	pid = fake_start(fake, ops);
 	/* No signal: the flag alone must be seen, as when a signal comes just before the sleep. */
+	wait_until_asleep(pid);
 	fake->worker.stop = 1;
 	fake_wait(pid);
 	cr_expect_eq(fake->result, 0);
