@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* PID 1's part, played by this process, with sessions that end in every way. */
+#include "guest/supervisor.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/str.h"
+#include "wire/payload.h"
+#include "wire/types.h"
+
+#define FRAMES_MAX 64
+
+/* Everything that came out of the port. */
+struct stream {
+	int fd;
+	pthread_t reader;
+	uint32_t types[FRAMES_MAX];
+	size_t count;
+	struct wire_account account;
+	struct ktstr_stream_end end;
+	bool has_end;
+	bool is_bad;
+	int32_t exit_code;
+	struct ktstr_error_info error;
+	char error_text[1024];
+	char output[2][70000];
+	size_t output_length[2];
+};
+
+static void take_output(struct stream *stream, int which, const void *bytes, uint32_t length)
+{
+	if (stream->output_length[which] + length > sizeof(stream->output[which])) {
+		stream->is_bad = true;
+		return;
+	}
+	memcpy(stream->output[which] + stream->output_length[which], bytes, length);
+	stream->output_length[which] += length;
+}
+
+static void take_frame(struct stream *stream, const struct ktstr_frame_header *header,
+		       const void *payload)
+{
+	uint32_t length = header->length;
+	int rc = 0;
+
+	if (header->msg_type == KTSTR_MSG_STDOUT)
+		take_output(stream, 0, payload, length);
+	else if (header->msg_type == KTSTR_MSG_STDERR)
+		take_output(stream, 1, payload, length);
+	else if (stream->count < FRAMES_MAX)
+		stream->types[stream->count++] = header->msg_type;
+	if (header->msg_type == KTSTR_MSG_EXIT)
+		rc = wire_decode_i32(payload, length, &stream->exit_code);
+	if (header->msg_type == KTSTR_MSG_ERROR)
+		rc = wire_decode_error(payload, length, &stream->error, stream->error_text,
+				       sizeof(stream->error_text));
+	if (header->msg_type == KTSTR_MSG_END) {
+		rc = wire_decode_stream_end(payload, length, &stream->end);
+		stream->has_end = true;
+	}
+	stream->is_bad |= rc < 0;
+}
+
+static void *read_stream(void *arg)
+{
+	struct stream *stream = arg;
+	uint8_t bytes[WIRE_HEADER_SIZE];
+
+	while (io_read_all(stream->fd, bytes, sizeof(bytes)) == 0) {
+		struct ktstr_frame_header header;
+		_cleanup_free_ char *payload = NULL;
+
+		wire_header_decode(bytes, &header);
+		payload = malloc(header.length + 1);
+		if (!payload || stream->has_end ||
+		    io_read_all(stream->fd, payload, header.length) < 0 ||
+		    wire_crc32(0, payload, header.length) != header.crc32) {
+			stream->is_bad = true;
+			return NULL;
+		}
+		if (header.msg_type != KTSTR_MSG_END)
+			wire_account_add(&stream->account, bytes, header.length);
+		take_frame(stream, &header, payload);
+	}
+	return NULL;
+}
+
+static struct stream stream;
+
+/* Run @session, and read what the host would. Returns what supervisor_run() did. */
+static int supervise(int (*session)(void *arg, struct session_link *link), void *arg, int wake_fd)
+{
+	struct ktstr_error err = { 0 };
+	struct port port;
+	struct supervisor_spec spec = {
+		.port = &port,
+		.wake_fd = wake_fd,
+		.stop_grace_ns = 50 * NS_PER_MS,
+		.wind_up_ns = 10 * NS_PER_S,
+		.session = session,
+		.arg = arg,
+	};
+	int fds[2], rc;
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	memset(&stream, 0, sizeof(stream));
+	stream.fd = fds[1];
+	port_init(&port, fds[0]);
+	cr_assert_eq(pthread_create(&stream.reader, NULL, read_stream, &stream), 0);
+	rc = supervisor_run(&spec, &err);
+	cr_expect_geq(rc, 0, "%s", err.text);
+	port_done(&port);
+	cr_assert_eq(pthread_join(stream.reader, NULL), 0);
+	(void)close(fds[1]);
+	return rc;
+}
+
+static void expect_whole(int32_t exit_code)
+{
+	cr_expect_not(stream.is_bad);
+	cr_assert(stream.has_end);
+	cr_expect_eq(stream.end.frame_count, stream.account.frame_count);
+	cr_expect_eq(stream.end.byte_count, stream.account.byte_count);
+	cr_expect_eq(stream.end.headers_crc32, stream.account.headers_crc32);
+	cr_assert_geq(stream.count, 2);
+	cr_expect_eq(stream.types[stream.count - 2], KTSTR_MSG_EXIT, "EXIT comes before END");
+	cr_expect_eq(stream.exit_code, exit_code);
+}
+
+static void enter(struct session_link *link, uint32_t stage, const char *subject)
+{
+	link->status->stage = stage;
+	(void)str_copy(link->status->subject, sizeof(link->status->subject), subject);
+}
+
+TestSuite(supervisor, .timeout = 60);
+
+static int session_good(void *arg, struct session_link *link)
+{
+	(void)arg;
+	(void)channel_send(&link->sender, KTSTR_MSG_SCENARIO_START, NULL, 0);
+	(void)printf("to stdout");
+	(void)fprintf(stderr, "to stderr");
+	(void)channel_send(&link->sender, KTSTR_MSG_SCENARIO_PAUSE, NULL, 0);
+	return 0;
+}
+
+Test(supervisor, passes_a_good_session_on)
+{
+	cr_expect_eq(supervise(session_good, NULL, -1), 0);
+	expect_whole(0);
+	cr_expect_eq(stream.count, 4);
+	cr_expect_eq(stream.types[0], KTSTR_MSG_SCENARIO_START);
+	cr_expect_eq(stream.types[1], KTSTR_MSG_SCENARIO_PAUSE);
+	cr_expect_eq(stream.output_length[0], 9);
+	cr_expect_eq(memcmp(stream.output[0], "to stdout", 9), 0);
+	cr_expect_eq(stream.output_length[1], 9);
+}
+
+static int session_one(void *arg, struct session_link *link)
+{
+	(void)arg;
+	(void)link;
+	return 1;
+}
+
+Test(supervisor, the_sessions_code_is_the_agents)
+{
+	cr_expect_eq(supervise(session_one, NULL, -1), 1);
+	expect_whole(1);
+	cr_expect_eq(stream.count, 2);
+}
+
+static int session_chatty(void *arg, struct session_link *link)
+{
+	(void)arg;
+	(void)link;
+	for (int i = 0; i < 10000; i++)
+		(void)printf("%06d", i);
+	return 0;
+}
+
+Test(supervisor, loses_no_output)
+{
+	cr_expect_eq(supervise(session_chatty, NULL, -1), 0);
+	expect_whole(0);
+	cr_assert_eq(stream.output_length[0], 60000);
+	for (int i = 0; i < 10000; i++) {
+		char expected[7];
+
+		(void)snprintf(expected, sizeof(expected), "%06d", i);
+		cr_assert_eq(memcmp(stream.output[0] + 6 * (size_t)i, expected, 6), 0);
+	}
+}
+
+static int session_large(void *arg, struct session_link *link)
+{
+	_cleanup_free_ char *payload = calloc(1, 1 << 20);
+
+	(void)arg;
+	for (int i = 0; i < 5; i++)
+		if (!payload ||
+		    channel_send(&link->sender, KTSTR_MSG_PROFRAW, payload, 1 << 20) < 0)
+			return 1;
+	return 0;
+}
+
+Test(supervisor, passes_large_frames_on)
+{
+	cr_expect_eq(supervise(session_large, NULL, -1), 0);
+	expect_whole(0);
+	cr_expect_eq(stream.account.frame_count, 6);
+}
+
+static int session_killed(void *arg, struct session_link *link)
+{
+	enter(link, KTSTR_STAGE_SCENARIO, "scenario 'x'");
+	(void)printf("last words");
+	(void)raise(*(int *)arg);
+	return 0;
+}
+
+static const struct {
+	int signal;
+	const char *text;
+} signals[] = {
+	{ SIGKILL, "scenario 'x' was killed by SIGKILL" },
+	{ SIGTERM, "scenario 'x' was killed by SIGTERM" },
+	/* Sent, not suffered: there is no address. */
+	{ SIGSEGV, "scenario 'x' was killed by SIGSEGV" },
+	{ SIGABRT, "scenario 'x' was killed by SIGABRT" },
+};
+
+Test(supervisor, tells_the_signal_that_killed_the_session)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		int signal = signals[i].signal;
+
+		cr_expect_eq(supervise(session_killed, &signal, -1), 1);
+		expect_whole(1);
+		cr_expect_eq(stream.error.stage, KTSTR_STAGE_SCENARIO);
+		cr_expect_str_eq(stream.error_text, signals[i].text);
+		cr_expect_eq(memcmp(stream.output[0], "last words", 10), 0);
+	}
+}
+
+/* What a fault in the plugin's code does, without one that a sanitizer would stop first. */
+static int session_faults(void *arg, struct session_link *link)
+{
+	siginfo_t info = { .si_signo = SIGSEGV, .si_code = SEGV_MAPERR };
+	struct sigaction action;
+
+	(void)arg;
+	enter(link, KTSTR_STAGE_SCHEDULER, "scheduler 'y'");
+	info.si_addr = (void *)(uintptr_t)0x1234;
+	(void)sigaction(SIGSEGV, NULL, &action);
+	(void)signal(SIGSEGV, SIG_DFL);
+	action.sa_sigaction(SIGSEGV, &info, NULL);
+	return 0;
+}
+
+Test(supervisor, tells_the_address_of_a_crash_and_its_backtrace)
+{
+	cr_expect_eq(supervise(session_faults, NULL, -1), 1);
+	expect_whole(1);
+	cr_expect_eq(stream.error.stage, KTSTR_STAGE_SCHEDULER);
+	cr_expect_str_eq(stream.error_text, "scheduler 'y' was killed by SIGSEGV (address 0x1234)");
+	stream.output[1][stream.output_length[1]] = '\0';
+	cr_expect(strstr(stream.output[1], "the session was killed by SIGSEGV (address 0x1234)\n"));
+	cr_expect(strstr(stream.output[1], "  #1 "), "%s", stream.output[1]);
+}
+
+static int session_exits(void *arg, struct session_link *link)
+{
+	(void)arg;
+	enter(link, KTSTR_STAGE_SCENARIO, "scenario 'x'");
+	_exit(0);
+}
+
+Test(supervisor, a_plugin_that_exits_is_no_good_end)
+{
+	cr_expect_eq(supervise(session_exits, NULL, -1), 1);
+	expect_whole(1);
+	cr_expect_str_eq(stream.error_text, "scenario 'x' ended the session with exit code 0");
+}
+
+static int session_tears(void *arg, struct session_link *link)
+{
+	uint8_t header[WIRE_HEADER_SIZE];
+
+	(void)arg;
+	enter(link, KTSTR_STAGE_SCENARIO, "scenario 'x'");
+	(void)channel_send(&link->sender, KTSTR_MSG_SCENARIO_START, NULL, 0);
+	wire_header_encode(KTSTR_MSG_STDOUT, "0123456789", 10, header);
+	(void)io_write_all(link->sender.fd, header, sizeof(header));
+	(void)io_write_all(link->sender.fd, "01234", 5);
+	(void)raise(SIGKILL);
+	return 0;
+}
+
+Test(supervisor, a_frame_torn_by_death_stays_out_of_the_stream)
+{
+	cr_expect_eq(supervise(session_tears, NULL, -1), 1);
+	expect_whole(1);
+	cr_expect_eq(stream.types[0], KTSTR_MSG_SCENARIO_START);
+	cr_expect_eq(stream.types[1], KTSTR_MSG_ERROR);
+	cr_expect_eq(stream.output_length[0], 0);
+}
+
+static int session_lies(void *arg, struct session_link *link)
+{
+	(void)arg;
+	enter(link, KTSTR_STAGE_SCENARIO, "scenario 'x'");
+	(void)io_write_all(link->sender.fd, "this is no frame at all", 23);
+	(void)poll(NULL, 0, -1);
+	return 0;
+}
+
+Test(supervisor, a_session_that_writes_nonsense_is_ended)
+{
+	cr_expect_eq(supervise(session_lies, NULL, -1), 1);
+	expect_whole(1);
+	cr_expect(strstr(stream.error_text, "the session wrote what is no frame"), "%s",
+		  stream.error_text);
+}
+
+static int wake_with(const char *bytes, int ret_fds[2])
+{
+	cr_assert_eq(pipe2(ret_fds, O_CLOEXEC | O_NONBLOCK), 0);
+	cr_assert_eq(io_write_all(ret_fds[1], bytes, strlen(bytes)), 0);
+	return ret_fds[0];
+}
+
+static int session_waits(void *arg, struct session_link *link)
+{
+	struct pollfd poll_fd = { .fd = link->stop_fd, .events = POLLIN };
+
+	(void)arg;
+	while (!link->status->is_stopping)
+		(void)poll(&poll_fd, 1, -1);
+	link->status->is_winding_up = 1;
+	(void)poll(NULL, 0, 100); /* longer than a plugin may take */
+	return 0;
+}
+
+Test(supervisor, lets_a_session_that_listens_wind_up)
+{
+	int fds[2];
+
+	cr_expect_eq(supervise(session_waits, NULL, wake_with("\xd3", fds)), 0);
+	expect_whole(0);
+	cr_expect_eq(stream.count, 2);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
+static int session_hangs(void *arg, struct session_link *link)
+{
+	(void)arg;
+	enter(link, KTSTR_STAGE_SCENARIO, "scenario 'x'");
+	for (;;)
+		(void)poll(NULL, 0, -1);
+	return 0;
+}
+
+Test(supervisor, ends_a_session_that_does_not_listen)
+{
+	int fds[2];
+
+	cr_expect_eq(supervise(session_hangs, NULL, wake_with("\xd3", fds)), 1);
+	expect_whole(1);
+	cr_expect_str_eq(stream.error_text,
+			 "scenario 'x' did not stop when the host asked for an early end");
+	cr_expect_eq(stream.error.code, -ETIMEDOUT);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
+Test(supervisor, a_console_that_goes_is_passed_over)
+{
+	int fds[2], wake_fd = wake_with("x", fds);
+
+	(void)close(fds[1]);
+	cr_expect_eq(supervise(session_good, NULL, wake_fd), 0);
+	expect_whole(0);
+	(void)close(fds[0]);
+}
