@@ -1,3 +1,3 @@
-ktstr_unit_test(node ktstr_param)
-ktstr_unit_test(bind ktstr_param)
-ktstr_unit_test(params_check ktstr_param)
+foreach(name node scalar source bind bind_nested params_check)
+	ktstr_unit_test(${name} ktstr_param)
+endforeach()
