@@ -393,16 +393,6 @@ static void say_checker_error(struct verdict *v, const struct decision *d)
 		say_checker(v, d, KTSTR_OUTCOME_ERROR, "it never decided");
 }
 
-static bool failure_unsure(const struct verdict *v, const struct decision *d)
-{
-	return d->outcome == KTSTR_OUTCOME_FAIL && !checker_failed(v, d);
-}
-
-static void say_failure_unsure(struct verdict *v, const struct decision *d)
-{
-	say(v, "checker '%s' failed the run, but not on whole evidence", d->name);
-}
-
 static bool scenario_skipped(const struct verdict *v)
 {
 	return v->evidence.result_outcome == KTSTR_OUTCOME_SKIP;
@@ -544,7 +534,6 @@ static const struct rule rules[] = {
 	    .text = "no checker judged the run; name one with 'checkers:' in the scenario or "
 		    "--checker"),
 	CHECKER(checker_error, ERROR, .explain = say_checker_error),
-	CHECKER(failure_unsure, ERROR, .explain = say_failure_unsure),
 	RUN(scenario_skipped, SKIP, .explain = say_scenario_skipped),
 	RUN(scenario_undecided, UNDECIDED, .explain = say_scenario_undecided),
 	CHECKER(checker_undecided, UNDECIDED, .explain = say_checker_undecided),

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "judge/judge.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "judge/result.h"
+#include "support/runfile_maker.h"
+#include "support/scratch.h"
+#include "wire/frame.h"
+
+static struct scratch scratch;
+static const char *runfile;
+static struct judge_spec spec;
+static struct verdict verdict;
+static struct ktstr_error err;
+
+static void setup(void)
+{
+	scratch_init(&scratch);
+	runfile = scratch_path(&scratch, "run");
+	maker_good_run(runfile, 3);
+	memset(&verdict, 0, sizeof(verdict));
+	spec = (struct judge_spec){
+		.program = KTSTR_JUDGE,
+		.runfile = runfile,
+		.topology = { .size = sizeof(struct ktstr_topology),
+			      .numa_nodes = 1,
+			      .llcs = 2,
+			      .cores = 3,
+			      .threads = 2 },
+		.scenario = "steps",
+		.scheduler = "eevdf",
+		.kernel = "6.12.0",
+		.accel = "tcg",
+		.time_limit_ns = 20 * NS_PER_S,
+	};
+}
+
+static void teardown(void)
+{
+	verdict_done(&verdict);
+	scratch_done(&scratch);
+}
+
+TestSuite(judge, .init = setup, .fini = teardown, .timeout = 60);
+
+static struct node *how_node(const char *how)
+{
+	struct node *map = node_new(NODE_MAP);
+
+	cr_assert_eq(node_add(map, "how", node_new_scalar(how)), 0);
+	return map;
+}
+
+/* Judge the run by the bad checker, told each of @hows (ended by NULL). */
+static void judge_by(const char *const *hows)
+{
+	struct judge_checker checkers[16] = { 0 };
+	struct node *params[16];
+	size_t count = 0;
+
+	for (; hows[count]; count++) {
+		params[count] = how_node(hows[count]);
+		checkers[count] = (struct judge_checker){ .name = "bad",
+							  .path = BAD_CHECKER,
+							  .kind = KTSTR_KIND_CHECKER,
+							  .params = params[count] };
+	}
+	spec.checkers = checkers;
+	spec.checker_count = count;
+	cr_assert_eq(judge_run(&spec, &verdict, &err), 0, "%s", err.text);
+	cr_assert_eq(verdict.decision_count, count);
+	for (size_t i = 0; i < count; i++)
+		node_free(params[i]);
+}
+
+static const struct decision *judge_one(const char *how)
+{
+	const char *const hows[] = { how, NULL };
+
+	judge_by(hows);
+	return &verdict.decisions[0];
+}
+
+Test(judge, passes_a_good_run)
+{
+	const struct decision *d = judge_one("pass");
+
+	cr_assert_eq(verdict.outcome, KTSTR_OUTCOME_PASS, "%s: %s", verdict.rule, verdict.reason);
+	cr_assert_str_eq(verdict.reason, "");
+	cr_assert_eq(d->outcome, KTSTR_OUTCOME_PASS);
+	cr_assert_eq(d->wanted, 3);
+	cr_assert(d->has_whole_evidence);
+	cr_assert_str_eq(d->name, "bad");
+	cr_assert_str_eq(d->path, BAD_CHECKER);
+	cr_assert_gt(d->took_ns, 0);
+}
+
+Test(judge, fails_a_run_and_keeps_the_findings)
+{
+	const struct decision *d = judge_one("fail");
+
+	cr_assert_eq(verdict.outcome, KTSTR_OUTCOME_FAIL);
+	cr_assert_str_eq(verdict.reason, "checker 'bad': 50 > 10");
+	cr_assert_eq(d->finding_count, 2);
+	cr_assert_eq(d->findings[0].outcome, KTSTR_OUTCOME_PASS);
+	cr_assert_null(d->findings[0].text);
+	cr_assert_eq(d->findings[1].outcome, KTSTR_OUTCOME_FAIL);
+	cr_assert_str_eq(d->findings[1].subject, "tid 5");
+	cr_assert_str_eq(d->findings[1].metric, "spread");
+	cr_assert_str_eq(d->findings[1].unit, "%");
+	cr_assert_float_eq(d->findings[1].measured, 50, 0.0001);
+	cr_assert_float_eq(d->findings[1].limit, 10, 0.0001);
+}
+
+Test(judge, tells_a_checker_what_is_known_of_the_run)
+{
+	const struct decision *d = judge_one("context");
+
+	cr_assert_eq(verdict.outcome, KTSTR_OUTCOME_PASS, "%s", verdict.reason);
+	cr_assert_str_eq(d->findings[0].text, "steps/eevdf/6.12.0/tcg/12");
+	cr_assert_float_eq(d->findings[0].measured, 3, 0.0001, "the frames it wanted, no others");
+}
+
+/* Each way to misbehave, and what is said of it. NULL: the run passes all the same. */
+static const struct {
+	const char *how;
+	const char *reason;
+} rows[] = {
+	{ "crash", "checker 'bad' was killed by SIGSEGV" },
+	{ "abort", "checker 'bad' was killed by SIGABRT; it printed: first line|last ?[31mwords" },
+	{ "garbage", "checker 'bad' wrote 17 bytes that are no decision" },
+	{ "never", "checker 'bad' could not judge the run: it never decided" },
+	{ "nonsense", "checker 'bad' could not judge the run: it never decided" },
+	{ "exit_0", "checker 'bad' ended without a decision" },
+	{ "exit_7", "checker 'bad' exited with 7 before it decided" },
+	{ "nan", "checker 'bad' could not judge the run: a finding about 'spread' cannot be "
+		 "believed: its figure is no number" },
+	{ "infinite", "checker 'bad' could not judge the run: a finding about 'spread' cannot be "
+		      "believed: its figure is no number" },
+	{ "bad_finding", "checker 'bad' could not judge the run: a finding about 'odd' cannot be "
+			 "believed: its outcome is none" },
+	{ "against", "checker 'bad' decided PASS, but found FAIL" },
+	{ "open_fails", "checker 'bad' could not judge the run: no CPUs to speak of" },
+	{ "observe_fails", "checker 'bad' could not judge the run: frame 1 makes no sense" },
+	{ "finish_fails", "checker 'bad' could not judge the run: the figures do not add up" },
+	{ "silent_failure",
+	  "checker 'bad' could not judge the run: it failed, and did not say why" },
+	{ "close_crashes", "checker 'bad' was killed by SIGBUS" },
+	{ "noise", NULL },
+	{ "child", NULL },
+	{ "terminal", NULL },
+	{ "many", NULL },
+};
+
+Test(judge, survives_every_misbehaviour)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct decision *d = judge_one(rows[i].how);
+
+		if (rows[i].reason) {
+			cr_expect_eq(verdict.outcome, KTSTR_OUTCOME_ERROR, "%s", rows[i].how);
+			cr_expect_eq(d->outcome, KTSTR_OUTCOME_ERROR, "%s", rows[i].how);
+			cr_expect(d->reason && strcmp(d->reason, rows[i].reason) == 0, "%s: '%s'",
+				  rows[i].how, d->reason);
+			cr_expect_str_eq(verdict.reason, rows[i].reason, "%s: '%s'", rows[i].how,
+					 verdict.reason);
+		} else {
+			cr_expect_eq(verdict.outcome, KTSTR_OUTCOME_PASS, "%s: %s", rows[i].how,
+				     verdict.reason);
+		}
+		verdict_done(&verdict);
+	}
+}
+
+Test(judge, makes_texts_safe_for_a_terminal)
+{
+	const struct decision *d = judge_one("terminal");
+
+	cr_assert_str_eq(d->findings[0].text, "red ?[31m and ? bytes");
+}
+
+Test(judge, keeps_a_bounded_number_of_findings)
+{
+	const struct decision *d = judge_one("many");
+
+	cr_assert_eq(d->finding_count, RESULT_FINDINGS_MAX);
+}
+
+Test(judge, takes_no_decision_behind_garbage)
+{
+	const struct decision *d = judge_one("garbage_before");
+
+	cr_assert_eq(d->outcome, KTSTR_OUTCOME_ERROR);
+	cr_assert_not_null(strstr(d->reason, "bytes that are no decision"), "%s", d->reason);
+}
+
+Test(judge, ends_a_checker_that_hangs)
+{
+	const struct decision *d;
+
+	spec.time_limit_ns = NS_PER_S / 4;
+	d = judge_one("hang");
+	cr_assert_str_eq(d->reason, "checker 'bad' did not finish within 0.25 s");
+	cr_assert_lt(d->took_ns, 10 * NS_PER_S);
+}
+
+Test(judge, ends_a_checker_that_writes_without_end)
+{
+	const struct decision *d = judge_one("flood");
+
+	cr_assert_str_eq(d->reason, "checker 'bad' wrote more than 16 MiB");
+}
+
+Test(judge, bounds_the_memory_of_a_checker)
+{
+	const struct decision *d;
+
+	if (IS_SANITIZED)
+		cr_skip_test("a build with sanitizers sets no limit on address space");
+	spec.memory_limit_bytes = UINT64_C(256) << 20;
+	d = judge_one("greedy");
+	cr_assert_str_eq(d->reason, "checker 'bad' was killed by SIGABRT");
+}
+
+Test(judge, lets_no_checker_write_to_a_file)
+{
+	const char *path = scratch_path(&scratch, "victim");
+	struct node *params = how_node("writes_file");
+	const struct judge_checker checker = {
+		.name = "bad", .path = BAD_CHECKER, .kind = KTSTR_KIND_CHECKER, .params = params
+	};
+	struct stat st;
+
+	cr_assert_eq(node_add(params, "path", node_new_scalar(path)), 0);
+	spec.checkers = &checker;
+	spec.checker_count = 1;
+	cr_assert_eq(judge_run(&spec, &verdict, &err), 0);
+	cr_assert_eq(verdict.outcome, KTSTR_OUTCOME_PASS, "%s", verdict.reason);
+	cr_assert(stat(path, &st) < 0 || st.st_size == 0);
+	node_free(params);
+}
+
+Test(judge, does_not_wait_for_what_a_checker_left_behind)
+{
+	cr_assert_lt(judge_one("child")->took_ns, 10 * NS_PER_S);
+}
+
+Test(judge, judges_by_several_at_once_and_keeps_their_order)
+{
+	static const char *const hows[] = { "pass",	 "crash", "fail", "skip",
+					    "undecided", "pass",  NULL };
+	static const uint32_t outcomes[] = { KTSTR_OUTCOME_PASS,      KTSTR_OUTCOME_ERROR,
+					     KTSTR_OUTCOME_FAIL,      KTSTR_OUTCOME_SKIP,
+					     KTSTR_OUTCOME_UNDECIDED, KTSTR_OUTCOME_PASS };
+
+	judge_by(hows);
+	for (size_t i = 0; i < ARRAY_SIZE(outcomes); i++)
+		cr_assert_eq(verdict.decisions[i].outcome, outcomes[i], "%s", hows[i]);
+	cr_assert_eq(verdict.outcome, KTSTR_OUTCOME_FAIL, "the FAIL of one stands");
+}
+
+Test(judge, is_an_error_without_checkers)
+{
+	cr_assert_eq(judge_run(&spec, &verdict, &err), 0);
+	cr_assert_eq(verdict.outcome, KTSTR_OUTCOME_ERROR);
+	cr_assert_str_eq(verdict.rule, "no_checkers");
+}
+
+Test(judge, decides_nothing_on_frames_that_never_came)
+{
+	const struct decision *d;
+
+	(void)unlink(runfile);
+	maker_good_run(runfile, 0);
+	d = judge_one("pass");
+	cr_assert_eq(d->wanted, 0);
+	cr_assert_eq(d->outcome, KTSTR_OUTCOME_UNDECIDED);
+	cr_assert_eq(verdict.outcome, KTSTR_OUTCOME_UNDECIDED);
+	cr_assert_str_eq(verdict.reason, "checker 'bad': saw none of the frames it needs");
+}
+
+Test(judge, passes_no_run_with_a_torn_frame)
+{
+	const struct maker_hello hello = { .seed = MAKER_SEED,
+					   .scheduler_crc = MAKER_SCHEDULER_CRC,
+					   .scheduler = "eevdf",
+					   .scenario = "steps" };
+	struct runfile_maker maker;
+	const struct decision *d;
+
+	(void)unlink(runfile);
+	maker_start(&maker, runfile, maker_meta);
+	maker_hello(&maker, &hello);
+	maker_frame(&maker, KTSTR_MSG_STDOUT, "x", 1, false);
+	maker_result(&maker, KTSTR_OUTCOME_PASS, "");
+	maker_seal(&maker, COORD_END_STREAM, "");
+	d = judge_one("pass");
+	cr_assert_not(d->has_whole_evidence);
+	cr_assert_eq(verdict.outcome, KTSTR_OUTCOME_ERROR);
+	cr_assert_str_eq(verdict.rule, "frames_lost");
+}
+
+Test(judge, passes_no_run_that_was_cut_anywhere)
+{
+	static const char *const hows[] = { "pass", NULL };
+	struct stat st;
+
+	cr_assert_eq(stat(runfile, &st), 0);
+	for (off_t length = st.st_size - 1; length > 64; length -= 97) {
+		cr_assert_eq(truncate(runfile, length), 0);
+		judge_by(hows);
+		cr_assert_eq(verdict.outcome, KTSTR_OUTCOME_ERROR, "cut to %ld", (long)length);
+		verdict_done(&verdict);
+	}
+}
+
+Test(judge, says_why_a_checker_cannot_be_loaded)
+{
+	const struct judge_checker checker = { .name = "gone",
+					       .path = "/nonexistent/gone.so",
+					       .kind = KTSTR_KIND_CHECKER };
+
+	spec.checkers = &checker;
+	spec.checker_count = 1;
+	cr_assert_eq(judge_run(&spec, &verdict, &err), 0);
+	cr_assert_eq(verdict.outcome, KTSTR_OUTCOME_ERROR);
+	cr_assert_not_null(strstr(verdict.reason, "checker 'gone' could not judge the run: "));
+	cr_assert_not_null(strstr(verdict.reason, "/nonexistent/gone.so"), "%s", verdict.reason);
+}
+
+Test(judge, refuses_parameters_that_a_checker_does_not_have)
+{
+	const struct decision *d = judge_one("dance");
+
+	cr_assert_eq(d->outcome, KTSTR_OUTCOME_ERROR);
+	cr_assert_not_null(strstr(d->reason, "how"), "%s", d->reason);
+}
+
+Test(judge, says_that_its_program_is_missing)
+{
+	spec.program = "/nonexistent/ktstr-judge";
+	cr_assert_str_eq(judge_one("pass")->reason,
+			 "checker 'bad' could not be run: cannot run '/nonexistent/ktstr-judge': "
+			 "No such file or directory; is ktstr installed whole?");
+}
+
+Test(judge, fails_where_there_is_no_run_file)
+{
+	spec.runfile = "/nonexistent/run";
+	cr_assert_eq(judge_run(&spec, &verdict, &err), -ENOENT);
+	cr_assert_not_null(strstr(err.text, "/nonexistent/run"));
+}
+
+/* The scenario's own judgement. */
+
+static const struct decision *judge_by_scenario(const char *path, const char *lines)
+{
+	struct node *params = node_new(NODE_MAP);
+	const struct judge_checker checker = {
+		.name = "judged", .path = path, .kind = KTSTR_KIND_SCENARIO, .params = params
+	};
+
+	cr_assert_eq(node_add(params, "lines", node_new_scalar(lines)), 0);
+	spec.checkers = &checker;
+	spec.checker_count = 1;
+	cr_assert_eq(judge_run(&spec, &verdict, &err), 0);
+	node_free(params);
+	return &verdict.decisions[0];
+}
+
+Test(judge, runs_the_judgement_of_a_scenario_with_its_parameters)
+{
+	cr_assert_eq(judge_by_scenario(JUDGED_SCENARIO, "3")->outcome, KTSTR_OUTCOME_PASS, "%s",
+		     verdict.reason);
+	verdict_done(&verdict);
+	cr_assert_eq(judge_by_scenario(JUDGED_SCENARIO, "4")->outcome, KTSTR_OUTCOME_FAIL);
+	cr_assert_eq(verdict.outcome, KTSTR_OUTCOME_FAIL);
+	cr_assert_str_eq(verdict.reason, "checker 'judged': the run failed it");
+}
+
+Test(judge, loads_no_checker_as_a_scenario)
+{
+	const struct decision *d = judge_by_scenario(BAD_CHECKER, "3");
+
+	cr_assert_eq(d->outcome, KTSTR_OUTCOME_ERROR);
+	cr_assert_not_null(
+		strstr(d->reason, "the judgement of scenario 'judged' could not judge the run: "),
+		"%s", d->reason);
+}
+
+/* What comes through the pipe is not believed. */
+
+static struct str encode(uint32_t outcome, const char *reason, int findings)
+{
+	const struct decision decision = { .outcome = outcome,
+					   .reason = (char *)reason,
+					   .wanted = 9,
+					   .has_whole_evidence = true };
+	const struct finding finding = { .outcome = KTSTR_OUTCOME_PASS,
+					 .subject = (char *)"s",
+					 .measured = 1.5,
+					 .text = (char *)"t" };
+	struct str bytes = { 0 };
+
+	for (int i = 0; i < findings; i++)
+		cr_assert_eq(result_encode_finding(&finding, &bytes), 0);
+	cr_assert_eq(result_encode_decision(&decision, &bytes), 0);
+	return bytes;
+}
+
+Test(result, comes_back_as_it_was_sent)
+{
+	struct str bytes = encode(KTSTR_OUTCOME_SKIP, "one CPU", 3);
+	struct decision decision = { .name = strdup("x"), .took_ns = 5 };
+
+	cr_assert_eq(result_decode(bytes.data, bytes.length, &decision), 0);
+	cr_assert_str_eq(decision.name, "x");
+	cr_assert_eq(decision.took_ns, 5);
+	cr_assert_eq(decision.outcome, KTSTR_OUTCOME_SKIP);
+	cr_assert_str_eq(decision.reason, "one CPU");
+	cr_assert_eq(decision.wanted, 9);
+	cr_assert_eq(decision.finding_count, 3);
+	cr_assert_str_eq(decision.findings[2].subject, "s");
+	cr_assert_str_eq(decision.findings[2].metric, "");
+	decision_done(&decision);
+	str_done(&bytes);
+}
+
+Test(result, no_flipped_bit_is_believed)
+{
+	struct str bytes = encode(KTSTR_OUTCOME_PASS, NULL, 1);
+
+	for (size_t i = 0; i < bytes.length * 8; i++) {
+		struct decision decision = { 0 };
+
+		bytes.data[i / 8] ^= (char)(1 << i % 8);
+		cr_assert_eq(result_decode(bytes.data, bytes.length, &decision), -EBADMSG,
+			     "bit %zu", i);
+		cr_assert_eq(decision.outcome, KTSTR_OUTCOME_NONE);
+		bytes.data[i / 8] ^= (char)(1 << i % 8);
+	}
+	str_done(&bytes);
+}
+
+Test(result, no_part_of_it_is_believed)
+{
+	struct str bytes = encode(KTSTR_OUTCOME_PASS, "x", 2);
+
+	for (size_t length = 0; length < bytes.length; length++) {
+		struct decision decision = { 0 };
+
+		cr_assert_eq(result_decode(bytes.data, length, &decision), -EBADMSG, "%zu", length);
+	}
+	str_done(&bytes);
+}
+
+Test(result, nothing_may_follow_the_decision)
+{
+	struct str bytes = encode(KTSTR_OUTCOME_PASS, NULL, 0);
+	struct str second = encode(KTSTR_OUTCOME_FAIL, NULL, 0);
+	struct decision decision = { 0 };
+
+	cr_assert_eq(str_add_bytes(&bytes, second.data, second.length), 0);
+	cr_assert_eq(result_decode(bytes.data, bytes.length, &decision), -EBADMSG);
+	str_done(&bytes);
+	str_done(&second);
+}
+
+Test(result, no_outcome_out_of_range_is_believed)
+{
+	static const uint32_t outcomes[] = { KTSTR_OUTCOME_NONE, KTSTR_OUTCOME_ERROR + 1,
+					     UINT32_MAX };
+
+	for (size_t i = 0; i < ARRAY_SIZE(outcomes); i++) {
+		struct str bytes = encode(outcomes[i], NULL, 0);
+		struct decision decision = { 0 };
+
+		cr_assert_eq(result_decode(bytes.data, bytes.length, &decision), -EBADMSG);
+		str_done(&bytes);
+	}
+}
+
+Test(result, no_more_findings_than_allowed_are_believed)
+{
+	struct str bytes = encode(KTSTR_OUTCOME_PASS, NULL, RESULT_FINDINGS_MAX + 1);
+	struct decision decision = { 0 };
+
+	cr_assert_eq(result_decode(bytes.data, bytes.length, &decision), -EBADMSG);
+	str_done(&bytes);
+}
