@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "coord/coord.h"
 #include "report/facts.h"
 #include "report/table.h"
 
@@ -170,25 +171,25 @@ static const char *again_command(const struct text *t)
 	return again && *again ? again : NULL;
 }
 
-/* What the run file itself says of what went wrong. */
+/* What the run file itself says of what went wrong, but for what the reason says already. */
 static void add_run_evidence(struct text *t)
 {
 	const struct evidence *e = &t->verdict->evidence;
+	bool has_good_end = e->has_summary && e->summary.end_reason == COORD_END_STREAM;
+	bool has_bad_result = e->has_result && e->result_outcome != KTSTR_OUTCOME_PASS;
 	const struct {
 		const char *before;
 		const char *text;
 	} lines[] = {
 		{ "  scheduler exit: ", e->sched_exit_text },
-		{ "  scenario: ", e->has_result && e->result_outcome != KTSTR_OUTCOME_PASS
-					  ? e->result_text
-					  : NULL },
+		{ "  scenario: ", has_bad_result ? e->result_text : NULL },
 		{ "  agent: ", e->has_error ? e->error_text : NULL },
 		{ "  plugins: ", e->hello_mismatch },
-		{ "  end of the run: ", e->end_reason },
+		{ "  end of the run: ", has_good_end ? NULL : e->end_reason },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
-		if (lines[i].text && *lines[i].text)
+		if (lines[i].text && *lines[i].text && !strstr(t->verdict->reason, lines[i].text))
 			add_safe_line(t, lines[i].before, lines[i].text);
 }
 
@@ -256,6 +257,25 @@ static const struct finding *worst_of(const struct decision *d, size_t first, si
 
 #define METRICS_MAX 32
 
+/* One line of a checker: figures, or the sentence where figures decided nothing. */
+static void add_worst(struct text *t, const struct finding *worst, size_t same)
+{
+	bool has_figures = worst->outcome == KTSTR_OUTCOME_PASS ||
+			   worst->outcome == KTSTR_OUTCOME_FAIL || !worst->text;
+
+	ADD(t, "  ");
+	if (!has_figures) {
+		keep(t, text_add_safe(&t->out, worst->text));
+		return;
+	}
+	add_figures(t, worst);
+	if (!worst->subject || !*worst->subject)
+		return;
+	ADD(t, same > 1 ? "  (worst: " : "  (");
+	keep(t, text_add_safe(&t->out, worst->subject));
+	ADD(t, ")");
+}
+
 static void add_decision(struct text *t, const struct decision *d, int width)
 {
 	size_t lines = 0;
@@ -272,14 +292,14 @@ static void add_decision(struct text *t, const struct decision *d, int width)
 			continue;
 		if (lines++ > 0)
 			ADD(t, "\n%*s", width + 13, "");
-		ADD(t, "  ");
-		add_figures(t, worst);
-		if (!worst->subject || !*worst->subject)
-			continue;
-		ADD(t, same > 1 ? "  (worst: " : "  (");
-		keep(t, text_add_safe(&t->out, worst->subject));
-		ADD(t, ")");
+		add_worst(t, worst, same);
 	}
+	if (lines == 0 && d->reason && *d->reason) {
+		ADD(t, "  ");
+		keep(t, text_add_safe(&t->out, d->reason));
+	}
+	while (t->out.length > 0 && t->out.data[t->out.length - 1] == ' ')
+		t->out.data[--t->out.length] = '\0';
 	ADD(t, "\n");
 }
 

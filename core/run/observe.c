@@ -15,7 +15,7 @@
 static const char *const alarming[] = {
 	"Kernel panic", "BUG:",	       "WARNING:",  "Oops",	 "general protection fault",
 	"INFO: task",	"soft lockup", "rcu_sched", "rcu: INFO", "Out of memory",
-	"Call Trace",	"sched_ext:",
+	"sched_ext:",
 };
 
 static void log_above(void *arg, int level, const char *text)

@@ -221,7 +221,7 @@ Test(report, says_of_a_checker_that_it_never_decided)
 	run_fixture_close(&fixture);
 	text = text_of(&verdict, &spec);
 	cr_assert(strstr(text, "  gap: never decided\n"), "%s", text);
-	cr_assert(strstr(text, "  gap  NONE"), "%s", text);
+	cr_assert(strstr(text, "  gap  NONE\n"), "%s", text);
 	free(text);
 }
 
@@ -246,6 +246,31 @@ Test(report, takes_the_smallest_for_the_worst_where_the_limit_is_one_from_below)
 	text = text_of(&verdict, &spec);
 	cr_assert(strstr(text, "least work 20 units, at least 10 units  (worst: cgroup b)\n"), "%s",
 		  text);
+	free(text);
+}
+
+Test(report, says_why_a_checker_did_not_apply)
+{
+	struct finding finding = { KTSTR_OUTCOME_SKIP,	    "cgroup a", "unexpected CPUs", "", 0, 0,
+				   "cgroup a was not bound" };
+	struct decision decisions[] = {
+		{ .name = "isolation",
+		  .outcome = KTSTR_OUTCOME_SKIP,
+		  .findings = &finding,
+		  .finding_count = 1 },
+		{ .name = "odd", .outcome = KTSTR_OUTCOME_SKIP, .reason = "needs two LLCs" },
+	};
+	const struct verdict verdict = { .outcome = KTSTR_OUTCOME_PASS,
+					 .decisions = decisions,
+					 .decision_count = 2 };
+	struct report_spec spec = { .run_path = fixture.path };
+	char *text;
+
+	run_fixture_close(&fixture);
+	text = text_of(&verdict, &spec);
+	cr_assert(strstr(text, "  isolation  SKIP       cgroup a was not bound\n"
+			       "  odd        SKIP       needs two LLCs\n"),
+		  "%s", text);
 	free(text);
 }
 
