@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Runs that go wrong: ended soon after the cause, with the right sentence, exit 3, and nothing left running.
+# shellcheck source=tests/e2e/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+misbehaving() {
+	scenario misbehave <<-END
+		vm: {boot_timeout: 60s}
+		scenario: {plugin: misbehave, how: $1, duration: ${2:-200ms}}
+		checkers: [misjudge]
+		watchdog: 2s
+	END
+}
+
+goes_wrong() {
+	misbehaving "$1"
+	run
+	expect_status 3
+	expect_says 'ERROR'
+	expect_says "$2"
+	expect_nothing_left
+}
+
+case_scenario_crashes() { goes_wrong crash "'misbehave' was killed by SIG(SEGV|ABRT)|'misbehave' .*exit"; }
+case_scenario_hangs() { goes_wrong hang 'watchdog|outlived|did not end'; }
+case_scenario_returns_an_error() { goes_wrong error 'the scenario was told to fail'; }
+case_kernel_panics() { goes_wrong panic 'kernel panic'; }
+case_agent_crashes() { goes_wrong kill_agent 'agent'; }
+case_guest_powers_off_without_an_end() { goes_wrong power_off 'end of (the )?stream|powered off'; }
+
+case_worker_crashes() {
+	scenario worker <<-END
+		scenario: {plugin: cpu_hog, workers: 2, cgroups: 1, duration: 500ms, workload: {plugin: bad_worker, how: crash}}
+		checkers: [starvation]
+	END
+	run
+	expect_status 3
+	expect_says 'killed by SIG(SEGV|ABRT)|exited'
+}
+
+case_idle_workers_are_starved() {
+	scenario worker <<-END
+		scenario: {plugin: cpu_hog, workers: 2, cgroups: 1, duration: 500ms, workload: {plugin: bad_worker, how: idle}}
+		checkers: [starvation]
+	END
+	run
+	expect_status 1
+	expect_says 'made no progress'
+}
+
+case_qemu_is_missing() {
+	misbehaving not
+	KTSTR_QEMU=/nonexistent/qemu run
+	expect_status 3
+	expect_says 'qemu'
+	expect_says 'install'
+	expect_nothing_left
+}
+
+case_qemu_is_killed() {
+	misbehaving not 20s
+	start run "$file" --plugin-dir "$KTSTR_TEST_PLUGINS" --run-dir "$work/run"
+	wait_for 'misbehave.*step|step.*misbehave|scenario'
+	kill -9 "$(qemu_pid)"
+	local since
+	since=$(now_ms)
+	finish
+	(($(now_ms) - since < 5000)) || fail "it took $(($(now_ms) - since)) ms to end"
+	expect_status 3
+	expect_says 'QEMU .*(was killed|SIGKILL|ended)'
+	expect_nothing_left
+}
+
+case_ktstr_is_killed() {
+	misbehaving not 20s
+	start run "$file" --plugin-dir "$KTSTR_TEST_PLUGINS" --run-dir "$work/run"
+	qemu_pid >/dev/null
+	kill -9 "$pid"
+	finish
+	expect_nothing_left
+}
+
+case_interrupted_once() {
+	misbehaving not 20s
+	start run "$file" --plugin-dir "$KTSTR_TEST_PLUGINS" --run-dir "$work/run"
+	wait_for 'scenario'
+	sleep 1
+	local since
+	since=$(now_ms)
+	kill -INT "$pid"
+	finish
+	(($(now_ms) - since < 5000)) || fail "it took $(($(now_ms) - since)) ms to end"
+	expect_status 3
+	expect_says 'interrupted'
+	expect_nothing_left
+}
+
+case_interrupted_twice() {
+	misbehaving hang
+	start run "$file" --plugin-dir "$KTSTR_TEST_PLUGINS" --run-dir "$work/run"
+	qemu_pid >/dev/null
+	kill -INT "$pid"
+	sleep 0.2
+	kill -INT "$pid"
+	local since
+	since=$(now_ms)
+	finish
+	(($(now_ms) - since < 2000)) || fail "it took $(($(now_ms) - since)) ms to end"
+	expect_status 3
+	expect_says 'interrupted'
+	expect_nothing_left
+}
+
+case_memory_is_too_small() {
+	scenario small <<-END
+		vm: {memory: 32M}
+		scenario: {plugin: misbehave, how: not}
+		checkers: [misjudge]
+	END
+	run
+	expect_status 3
+	expect_says 'vm\.memory'
+	expect_says 'at least [0-9]+ MiB'
+	expect_nothing_left
+}
+
+case_disk_is_full() {
+	((EUID == 0)) || skip "mounting a small file system needs root"
+	mkdir "$work/small"
+	mount -t tmpfs -o size=64k tmpfs "$work/small" 2>/dev/null || skip "cannot mount a small file system here"
+	misbehaving noise
+	ktstr run "$file" --plugin-dir "$KTSTR_TEST_PLUGINS" --run-dir "$work/small/run"
+	expect_status 3
+	expect_says 'No space left'
+	expect_nothing_left
+}
+
+case_kernel_never_reaches_init() {
+	command -v cc >/dev/null || skip "needs a C compiler to make a kernel that does nothing"
+	# An ELF file that QEMU boots by its PVH note, and that only halts.
+	cat >"$work/halt.s" <<-END
+		.code32
+		.section .note.pvh, "a", @note
+		.long 4, 4, 18
+		.asciz "Xen"
+		.long start
+		.text
+		.globl start
+		start: cli
+		1: hlt
+		jmp 1b
+	END
+	cc -nostdlib -static -Wl,-Ttext=0x100000 -Wl,--build-id=none -o "$work/halt" "$work/halt.s" -Wl,-e,start 2>"$work/err" ||
+		skip "this compiler makes no such file: $(tail -n 1 "$work/err")"
+	scenario stuck <<-END
+		vm: {kernel: "$work/halt", boot_timeout: 2s}
+		scenario: {plugin: misbehave, how: not}
+		checkers: [misjudge]
+	END
+	local since
+	since=$(now_ms)
+	run
+	(($(now_ms) - since < 7000)) || fail "it took $(($(now_ms) - since)) ms to end"
+	expect_status 3
+	expect_says 'the guest did not boot'
+	expect_nothing_left
+}
+
+main "$@"

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A workload that goes wrong in a chosen way. */
+#include <signal.h>
+#include <unistd.h>
+
+#include "ktstr/workload.h"
+
+enum how {
+	HOW_CRASH,
+	HOW_EXIT,
+	HOW_ERROR,
+	HOW_STUCK,
+	HOW_IDLE,
+};
+
+static const char *const hows[] = { "crash", "exit", "error", "stuck", "idle", NULL };
+
+static const struct ktstr_param params[] = {
+	{ .key = "how",
+	  .help = "what goes wrong",
+	  .type = KTSTR_PARAM_ENUM,
+	  .fallback = "crash",
+	  .choices = hows },
+	{ .key = NULL },
+};
+
+static int run(struct ktstr_worker *w, struct ktstr_error *err)
+{
+	switch ((enum how)w->values[0].i) {
+	case HOW_CRASH:
+		raise(SIGSEGV);
+		return 0;
+	case HOW_EXIT:
+		_exit(7);
+	case HOW_ERROR:
+		return ktstr_fail(err, -EIO, "the worker was told to fail");
+	case HOW_STUCK:
+		for (;;)
+			pause();
+	case HOW_IDLE:
+		while (!ktstr_worker_stopping(w))
+			ktstr_worker_sleep_ns(w, 10000000);
+		return 0;
+	}
+	return 0;
+}
+
+static const struct ktstr_workload_ops ops = { .size = sizeof(ops), .run = run };
+
+KTSTR_PLUGIN_DEFINE(KTSTR_KIND_WORKLOAD, .name = "bad_worker", .version = "1.0",
+		    .summary = "go wrong in a chosen way", .params = params, .workload = &ops,
+		    .license = "GPL-2.0-only");

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A scenario that goes wrong in the way it is told to, for the tests of what ktstr then says. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "ktstr/scenario.h"
+
+enum {
+	P_HOW,
+	P_DURATION,
+};
+
+enum how {
+	HOW_NOT,
+	HOW_CRASH,
+	HOW_HANG,
+	HOW_ERROR,
+	HOW_SKIP,
+	HOW_PANIC,
+	HOW_KILL_AGENT,
+	HOW_POWER_OFF,
+	HOW_NOISE,
+	HOW_OVERRUN,
+};
+
+static const char *const hows[] = { "not",	  "crash",     "hang",	"error",   "skip", "panic",
+				    "kill_agent", "power_off", "noise", "overrun", NULL };
+
+static const struct ktstr_param params[] = {
+	[P_HOW] = { .key = "how",
+		    .help = "what goes wrong",
+		    .type = KTSTR_PARAM_ENUM,
+		    .fallback = "not",
+		    .choices = hows },
+	[P_DURATION] = { .key = "duration",
+			 .help = "how long to hold before it does",
+			 .type = KTSTR_PARAM_DURATION,
+			 .fallback = "200ms" },
+	{ .key = NULL },
+};
+
+static int needs(const struct ktstr_value *values, struct ktstr_needs *needs,
+		 struct ktstr_error *err)
+{
+	(void)err;
+	needs->duration_ns = (uint64_t)values[P_DURATION].i;
+	return 0;
+}
+
+static int panic_kernel(struct ktstr_error *err)
+{
+	int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, "c", 1) != 1)
+		return ktstr_fail(err, -errno, "cannot write /proc/sysrq-trigger: %s",
+				  strerror(errno));
+	close(fd);
+	return 0;
+}
+
+static int run(struct ktstr_guest *g, const struct ktstr_value *values, void *state,
+	       struct ktstr_error *err)
+{
+	int rc;
+
+	(void)state;
+	rc = ktstr_step(g, "misbehave", 1, 1, (uint64_t)values[P_DURATION].i, err);
+	if (rc < 0)
+		return rc;
+	rc = ktstr_hold(g, (uint64_t)values[P_DURATION].i, err);
+	if (rc < 0 && rc != -ECANCELED)
+		return rc;
+	switch ((enum how)values[P_HOW].i) {
+	case HOW_NOT:
+		return 0;
+	case HOW_CRASH:
+		raise(SIGSEGV);
+		return 0;
+	case HOW_HANG:
+		for (;;)
+			pause();
+	case HOW_ERROR:
+		return ktstr_fail(err, -EIO, "the scenario was told to fail");
+	case HOW_SKIP:
+		return ktstr_fail(err, -EOPNOTSUPP, "the scenario was told that it does not apply");
+	case HOW_PANIC:
+		return panic_kernel(err);
+	case HOW_KILL_AGENT:
+		kill(1, SIGSEGV);
+		for (;;)
+			pause();
+	case HOW_POWER_OFF:
+		reboot(RB_POWER_OFF);
+		for (;;)
+			pause();
+	case HOW_NOISE:
+		for (int i = 0; i < 20000; i++)
+			printf("noise %d \033[31mred\n", i);
+		fflush(stdout);
+		return 0;
+	case HOW_OVERRUN:
+		while (!ktstr_stopping(g))
+			(void)ktstr_hold(g, 100000000, err);
+		return 0;
+	}
+	return 0;
+}
+
+static const struct ktstr_scenario_ops ops = { .size = sizeof(ops), .needs = needs, .run = run };
+
+KTSTR_PLUGIN_DEFINE(KTSTR_KIND_SCENARIO, .name = "misbehave", .version = "1.0",
+		    .summary = "go wrong in a chosen way", .params = params, .scenario = &ops,
+		    .license = "GPL-2.0-only");

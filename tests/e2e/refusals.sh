@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Bad input is refused before a VM starts: exit 2, one sentence, file:line:col where there is a file.
+# shellcheck source=tests/e2e/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+# refused LINE:COLUMN TEXT: the scenario on stdin.
+refused() {
+	scenario bad
+	ktstr check-scenario "$file" --plugin-dir "$KTSTR_TEST_PLUGINS"
+	expect_status 2
+	expect_says "bad\.yaml:$1: .*$2"
+	run
+	expect_status 2
+	expect_says "bad\.yaml:$1: .*$2"
+	[[ ! -e $work/run ]] || fail "a run folder was made"
+	expect_nothing_left
+}
+
+case_unknown_key() {
+	refused 1:1 "unknown key 'scenarios', did you mean 'scenario'" <<-END
+		scenarios: cpu_hog
+	END
+}
+
+case_unknown_parameter() {
+	refused 1:30 "unknown key 'wrokers', did you mean 'workers'" <<-END
+		scenario: {plugin: cpu_hog,  wrokers: 3}
+		checkers: [gap]
+	END
+}
+
+case_wrong_type() {
+	refused 1:38 "'many'" <<-END
+		scenario: {plugin: cpu_hog, workers: many}
+		checkers: [gap]
+	END
+}
+
+case_out_of_range() {
+	refused 1:33 '300' <<-END
+		vm: {topology: {cores: 2, llcs: 300}}
+		scenario: cpu_hog
+		checkers: [gap]
+	END
+}
+
+case_duplicate_key() {
+	refused 2:1 "'scenario'" <<-END
+		scenario: cpu_hog
+		scenario: steps
+		checkers: [gap]
+	END
+}
+
+case_tab() {
+	printf 'vm:\n\taccel: tcg\nscenario: cpu_hog\n' >"$work/in"
+	refused 2:1 'tab' <"$work/in"
+}
+
+case_alias_bomb() {
+	refused '[0-9]+:[0-9]+' 'anchor|alias' <<-END
+		a: &a [x, x, x, x, x, x, x, x, x]
+		b: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a]
+		c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b]
+		scenario: cpu_hog
+	END
+}
+
+case_unknown_plugin() {
+	refused 1:11 "'cpu_hgo'.*did you mean 'cpu_hog'" <<-END
+		scenario: cpu_hgo
+		checkers: [gap]
+	END
+}
+
+case_step_names_a_cgroup_that_is_not_there() {
+	refused '[0-9]+:[0-9]+' "'b'" <<-END
+		scenario:
+		  plugin: steps
+		  steps:
+		    - {name: one, ops: [{add_cgroup: {name: a}}, {spawn: {cgroup: b, workers: 1}}], hold: 1s}
+		checkers: [gap]
+	END
+}
+
+case_large_file() {
+	head -c 10000000 /dev/zero | tr '\0' '#' >"$work/large.yaml"
+	ktstr check-scenario "$work/large.yaml"
+	expect_status 2
+	expect_says 'larger than'
+}
+
+case_missing_file() {
+	ktstr run "$work/none.yaml"
+	expect_status 2
+	expect_says 'none\.yaml.*No such file'
+}
+
+case_quotes_the_line() {
+	scenario caret <<-END
+		scenario: {plugin: cpu_hog, workers: many}
+		checkers: [gap]
+	END
+	ktstr check-scenario "$file"
+	expect_status 2
+	expect_says '^ *\^'
+}
+
+case_unknown_option() {
+	ktstr run --scenaro x.yaml
+	expect_status 2
+	expect_says 'scenario'
+}
+
+case_bad_plugin_file() {
+	printf 'not an object' >"$work/broken.so"
+	scenario plugin <<-END
+		scenario: cpu_hog
+		checkers: ["$work/broken.so"]
+	END
+	ktstr run "$file" --run-dir "$work/run"
+	expect_status 2
+	expect_says 'broken\.so.*ELF'
+}
+
+case_truncated_plugin_file() {
+	head -c 3000 "$KTSTR_TEST_PLUGINS/checkers/misjudge.so" >"$work/cut.so"
+	scenario plugin <<-END
+		scenario: cpu_hog
+		checkers: [gap]
+	END
+	ktstr run "$file" --run-dir "$work/run" --checker "$work/cut.so"
+	expect_status 2
+	expect_says 'cut\.so.*(truncated|cut off|damaged)'
+}
+
+case_plugin_of_another_kind() {
+	scenario plugin <<-END
+		scenario: cpu_hog
+		checkers: ["$KTSTR_TEST_PLUGINS/scenarios/misbehave.so"]
+	END
+	ktstr run "$file" --run-dir "$work/run"
+	expect_status 2
+	expect_says 'scenario.*checker'
+}
+
+main "$@"
