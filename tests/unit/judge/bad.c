@@ -150,6 +150,13 @@ static int bad_observe(void *arg, const struct ktstr_frame *frame, struct ktstr_
 	return 0;
 }
 
+/* Dies of it, even where a sanitizer wants to catch it. */
+static void do_crash(int number)
+{
+	(void)signal(number, SIG_DFL);
+	(void)raise(number);
+}
+
 static void do_greedy(void)
 {
 	/* Touches what it gets, so that it counts. */
@@ -207,7 +214,7 @@ static void misbehave(struct state *state)
 
 	switch (state->how) {
 	case HOW_CRASH:
-		(void)raise(SIGSEGV);
+		do_crash(SIGSEGV);
 		break;
 	case HOW_ABORT:
 		(void)fprintf(stderr, "first line\nlast \x1b[31mwords\n");
@@ -310,7 +317,7 @@ static void bad_close(void *arg)
 	struct state *state = arg;
 
 	if (state->how == HOW_CLOSE_CRASHES)
-		(void)raise(SIGBUS);
+		do_crash(SIGBUS);
 	free(state);
 }
 

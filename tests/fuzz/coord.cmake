@@ -1,0 +1,2 @@
+ktstr_fuzz_target(assembler ktstr_coord)
+ktstr_fuzz_target(result ktstr_judge)
