@@ -26,11 +26,11 @@ TestSuite(cli_options, .fini = teardown);
 /* Parse words ended by NULL, with a program name before them. */
 static int parse(uint32_t mask, const char *const *words)
 {
-	static char *argv[16];
+	static char *argv[32];
 	int argc = 0;
 
 	argv[argc++] = (char *)"ktstr";
-	while (*words)
+	while (*words && argc < 31)
 		argv[argc++] = (char *)*words++;
 	argv[argc] = NULL;
 	return cli_options_parse(argc, argv, mask, &options, &err);
