@@ -159,13 +159,16 @@ static void do_crash(int number)
 
 static void do_greedy(void)
 {
-	/* Touches what it gets, so that it counts. */
+	const size_t size = (size_t)64 << 20;
+
+	/* Touches what it gets, so that it counts, and that no compiler leaves it out. */
 	for (;;) {
-		char *memory = malloc(64u << 20);
+		volatile char *memory = malloc(size);
 
 		if (!memory)
 			abort();
-		memset(memory, 1, 64u << 20);
+		for (size_t at = 0; at < size; at += 4096)
+			memory[at] = 1;
 	}
 }
 
