@@ -32,7 +32,7 @@ const struct command command_kernel = {
 		   "Debian's\n"
 		   "current cloud kernel through apt and keeps it in $XDG_CACHE_HOME/ktstr "
 		   "(~/.cache).",
-	.options = CLI_OUTPUT | CLI_MESSAGES,
+	.options = CLI_OUTPUT | CLI_MESSAGES | CLI_IF_MISSING,
 	.min_arguments = 1,
 	.max_arguments = 1,
 	.run = run,

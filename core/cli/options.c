@@ -70,6 +70,14 @@ static int set_only(struct cli_options *o, const char *argument, struct ktstr_er
 	return 0;
 }
 
+static int set_if_missing(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	(void)argument;
+	(void)err;
+	o->run.is_if_missing = true;
+	return 0;
+}
+
 static int set_kernel(struct cli_options *o, const char *argument, struct ktstr_error *err)
 {
 	(void)err;
@@ -208,6 +216,8 @@ static const struct option_row rows[] = {
 	  set_run_dir },
 	{ "checker-timeout", 0, "DURATION", CLI_TIMEOUT, "how long one checker may take (60s)",
 	  set_timeout },
+	{ "if-missing", 0, NULL, CLI_IF_MISSING,
+	  "fetch only when no kernel with sched_ext is there", set_if_missing },
 	{ "kind", 0, "KIND", CLI_KIND, "only plugins of this kind", set_kind },
 	{ "timings", 0, NULL, CLI_TIMINGS, "show how long each part took", set_timings },
 	{ "output", 0, "text|json", CLI_OUTPUT, "how the result is written to stdout", set_output },

@@ -24,6 +24,7 @@
 #define CLI_MESSAGES 0x0200u /* --quiet, --verbose */
 #define CLI_TIMEOUT 0x0400u
 #define CLI_KIND 0x0800u
+#define CLI_IF_MISSING 0x1000u
 #define CLI_ALWAYS 0x8000u /* --help */
 
 struct cli_options {

@@ -244,6 +244,17 @@ static void show_progress(void *arg, const char *line)
 	log_debug("%s", line);
 }
 
+/* Is a kernel that can run sched_ext schedulers there already? */
+static bool has_kernel(void)
+{
+	struct ktstr_error ignored = { 0 };
+	struct kernel *kernel = NULL;
+	bool has = kernel_find(NULL, &kernel, &ignored) == 0 && kernel->has_sched_ext;
+
+	kernel_free(kernel);
+	return has;
+}
+
 int run_fetch_kernel(const struct run_options *options)
 {
 	struct ktstr_error err = { 0 };
@@ -251,6 +262,8 @@ int run_fetch_kernel(const struct run_options *options)
 	struct observe observe;
 	int exit_code = EXIT_PASS;
 
+	if (options->is_if_missing && has_kernel())
+		return EXIT_PASS;
 	observe_init(&observe, options);
 	observe_phase(&observe, "fetch", "a kernel with sched_ext");
 	if (kernel_fetch(show_progress, observe.live, &kernel, &err) < 0) {
