@@ -199,6 +199,18 @@ static void say_end(struct verdict *v, const struct decision *d)
 	say(v, "%s", end_text(v));
 }
 
+static void say_interrupted(struct verdict *v, const struct decision *d)
+{
+	size_t failed = 0;
+
+	say_end(v, d);
+	for (size_t i = 0; i < v->decision_count; i++)
+		failed += v->decisions[i].outcome == KTSTR_OUTCOME_FAIL;
+	if (failed > 0)
+		say(v, "; what %zu checker%s found is of a run cut short", failed,
+		    failed > 1 ? "s" : "");
+}
+
 static bool guest_panicked(const struct verdict *v)
 {
 	return v->evidence.summary.is_panicked || has_end_reason(v, COORD_END_PANIC);
@@ -501,8 +513,13 @@ static const struct rule rules[] = {
 	RUN(wrong_plugins, ERROR, .explain = say_wrong_plugins),
 	/* A failure that was seen stays one, whatever broke after it. */
 	RUN(scheduler_died, FAIL, .explain = say_scheduler_died),
-	CHECKER(checker_failed, FAIL, .explain = say_checker_failed),
 	RUN(scenario_failed, FAIL, .explain = say_scenario_failed),
+	/*
+	 * The user's signal cuts the workload short, and only then do the workers report: a worker
+	 * without progress is no wonder then. This broke before the evidence, not after it.
+	 */
+	RUN(interrupted, ERROR, .explain = say_interrupted),
+	CHECKER(checker_failed, FAIL, .explain = say_checker_failed),
 	/* The record. */
 	RUN(record_torn, ERROR,
 	    .text = "the run file is cut off or damaged: what follows its last whole record is "
@@ -512,7 +529,6 @@ static const struct rule rules[] = {
 	    .text = "the run file goes on after its end: it is not as the coordinator left it"),
 	RUN(record_incomplete, ERROR, .explain = say_record_incomplete),
 	/* The run, the most telling cause first. */
-	RUN(interrupted, ERROR, .explain = say_end),
 	RUN(guest_panicked, ERROR, .explain = say_guest_panicked),
 	RUN(agent_crashed, ERROR, .explain = say_agent_crashed),
 	RUN(agent_error, ERROR, .explain = say_agent_error),

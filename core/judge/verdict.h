@@ -82,7 +82,7 @@ struct verdict {
  * PASS needs all of: an end-of-stream frame whose counts match, no frame torn or dropped, a
  * scenario that ran to its end, at least one checker, and every checker decided PASS (or SKIP, with
  * one PASS at least) and saw a frame that it wanted. A FAIL from whole evidence stays FAIL whatever
- * broke after it.
+ * broke after it; but what checkers find in a run that the user cut short is no FAIL.
  */
 void verdict_fold(struct verdict *verdict);
 

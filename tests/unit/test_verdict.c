@@ -190,6 +190,18 @@ static void interrupt(struct run *run)
 	run->v.evidence.end_reason = (char *)"interrupted by SIGINT";
 }
 
+static void interrupt_and_fail(struct run *run)
+{
+	fail_two(run);
+	interrupt(run);
+}
+
+static void interrupt_after_the_scheduler_died(struct run *run)
+{
+	set_sched_exit(run);
+	interrupt(run);
+}
+
 static void panic(struct run *run)
 {
 	run->v.evidence.summary.end_reason = COORD_END_PANIC;
@@ -437,6 +449,10 @@ static const struct {
 	{ lose_a_record, ERROR, "record_incomplete",
 	  "the run file holds 4 frames where the coordinator recorded 5" },
 	{ interrupt, ERROR, "interrupted", "interrupted by SIGINT" },
+	{ interrupt_and_fail, ERROR, "interrupted",
+	  "interrupted by SIGINT; what 1 checker found is of a run cut short" },
+	{ interrupt_after_the_scheduler_died, FAIL, "scheduler_died",
+	  "the scheduler died: runnable task stall" },
 	{ panic, ERROR, "guest_panicked", "kernel panic 2.0 s after the start" },
 	{ panic_after_the_end, ERROR, "guest_panicked", "the guest's kernel panicked" },
 	{ crash, ERROR, "agent_crashed", "the agent crashed: SIGSEGV" },
