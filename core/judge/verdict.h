@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * From evidence and decisions to one verdict. Pure: a table of rules, walked in order.
- * docs/architecture.md shows the same table.
+ * docs/architecture.md tells it in words.
  */
 #ifndef JUDGE_VERDICT_H
 #define JUDGE_VERDICT_H
