@@ -17,7 +17,7 @@
 #include "report/report.h"
 
 static const struct command *const commands[] = {
-	&command_run, &command_check, &command_check_scenario, &command_plugins, &command_kernel,
+	&cli_run, &cli_check, &cli_check_scenario, &cli_plugins, &cli_kernel,
 };
 
 static const struct {
@@ -211,7 +211,7 @@ static int dispatch(int argc, char **argv, char *const *words)
 	if (command)
 		return run_command(command, argc - 1, argv + 1, words, (size_t)argc);
 	if (is_option) /* `ktstr --scenario FILE` */
-		return run_command(&command_run, argc, argv, words, (size_t)argc);
+		return run_command(&cli_run, argc, argv, words, (size_t)argc);
 	return unknown_command(argv[1]);
 }
 

@@ -6,7 +6,7 @@ static int run(const struct cli_options *options)
 	return run_check(options->arguments[0], &options->run);
 }
 
-const struct command command_check = {
+const struct command cli_check = {
 	.name = "check",
 	.arguments = "RUN",
 	.summary = "judge a recorded run again, without a VM",

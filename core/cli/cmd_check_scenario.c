@@ -6,7 +6,7 @@ static int run(const struct cli_options *options)
 	return run_check_scenarios(options->arguments, options->argument_count, &options->run);
 }
 
-const struct command command_check_scenario = {
+const struct command cli_check_scenario = {
 	.name = "check-scenario",
 	.arguments = "FILE...",
 	.summary = "see whether scenario files are right, without booting",

@@ -18,11 +18,11 @@ static int run(const struct cli_options *options)
 	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
 		if (strcmp(options->arguments[0], actions[i].name) == 0)
 			return actions[i].run(&options->run);
-	return cli_usage(&command_kernel, options, "'%s' is none of: list, fetch",
+	return cli_usage(&cli_kernel, options, "'%s' is none of: list, fetch",
 			 options->arguments[0]);
 }
 
-const struct command command_kernel = {
+const struct command cli_kernel = {
 	.name = "kernel",
 	.arguments = "list|fetch",
 	.summary = "list the kernels that can be booted, or fetch one with sched_ext",

@@ -6,7 +6,7 @@ static int run(const struct cli_options *options)
 	return run_list_plugins(options->kind, &options->run);
 }
 
-const struct command command_plugins = {
+const struct command cli_plugins = {
 	.name = "plugins",
 	.arguments = "",
 	.summary = "list the plugins there are, and their parameters",

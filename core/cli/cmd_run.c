@@ -6,15 +6,15 @@ static int run(const struct cli_options *options)
 	const char *scenario = options->scenario;
 
 	if (scenario && options->argument_count > 0)
-		return cli_usage(&command_run, options,
+		return cli_usage(&cli_run, options,
 				 "two scenarios: '%s' and '%s'; one run has one", scenario,
 				 options->arguments[0]);
 	if (!scenario && options->argument_count == 0)
-		return cli_usage(&command_run, options, "no scenario is given");
+		return cli_usage(&cli_run, options, "no scenario is given");
 	return run_scenario(scenario ? scenario : options->arguments[0], &options->run);
 }
 
-const struct command command_run = {
+const struct command cli_run = {
 	.name = "run",
 	.arguments = "FILE",
 	.summary = "boot a VM, run a scenario in it, and judge it",

@@ -23,11 +23,11 @@ struct command {
 	int (*run)(const struct cli_options *options);
 };
 
-extern const struct command command_run;
-extern const struct command command_check;
-extern const struct command command_check_scenario;
-extern const struct command command_plugins;
-extern const struct command command_kernel;
+extern const struct command cli_run;
+extern const struct command cli_check;
+extern const struct command cli_check_scenario;
+extern const struct command cli_plugins;
+extern const struct command cli_kernel;
 
 /*
  * Log the sentence and where help is, with --output json as a document too, and return EXIT_USAGE.

@@ -84,6 +84,11 @@ expect_json() {
 	jq -e "$1" "$work/out" >/dev/null || fail "the JSON document does not satisfy '$1'"
 }
 
+# What lies in /dev/shm, but for what the unit tests beside this one have there.
+shared_files() {
+	find /dev/shm -mindepth 1 -maxdepth 1 ! -name 'bxf*' | sort
+}
+
 # Everything with the mark is gone within a second, and no temporary file stays.
 expect_nothing_left() {
 	local _
@@ -93,7 +98,7 @@ expect_nothing_left() {
 	done
 	[[ -z $(marked) ]] || fail "processes are left: $(marked | xargs ps -o pid,args -p)"
 	[[ -z $(ls -A "$work/tmp") ]] || fail "temporary files are left: $(ls -A "$work/tmp")"
-	[[ $(ls /dev/shm) == "$shm_before" ]] || fail "files are left in /dev/shm: $(ls /dev/shm)"
+	[[ $(shared_files) == "$shm_before" ]] || fail "files are left in /dev/shm: $(shared_files)"
 }
 
 # The pid of the QEMU of this test, once there is one.
@@ -143,7 +148,7 @@ clean_up() {
 main() {
 	work=$(mktemp -d)
 	mkdir "$work/tmp"
-	shm_before=$(ls /dev/shm)
+	shm_before=$(shared_files)
 	trap clean_up EXIT
 	export XDG_STATE_HOME=$work/state NO_COLOR=1
 	[[ $(type -t "case_$1") == function ]] || fail "there is no case '$1'"
