@@ -26,22 +26,22 @@
 static const struct {
 	const char *name;
 	uint64_t grace_ns; /* before QEMU is made to end */
-	bool asks_guest;   /* write the shutdown byte first */
+	uint8_t wake;	   /* byte that the guest is told; 0: none */
 	bool then_kill;	   /* without asking QEMU */
 } ends[] = {
-	[COORD_END_STREAM] = { "stream end", 2 * NS_PER_S, false, false },
-	[COORD_END_SCHED_EXIT] = { "scheduler exit", 2 * NS_PER_S, false, false },
-	[COORD_END_PANIC] = { "kernel panic", 300 * NS_PER_MS, false, true },
-	[COORD_END_AGENT_CRASH] = { "agent crash", 300 * NS_PER_MS, false, true },
-	[COORD_END_VM_GONE] = { "VM gone", GOING_NS, false, true },
-	[COORD_END_VM_ERROR] = { "VM error", 0, false, true },
-	[COORD_END_BOOT_TIMEOUT] = { "boot timeout", 0, false, false },
-	[COORD_END_WATCHDOG] = { "watchdog", 1500 * NS_PER_MS, true, false },
-	[COORD_END_TEARDOWN_TIMEOUT] = { "teardown timeout", 0, false, false },
-	[COORD_END_INTERRUPTED] = { "interrupted", 3 * NS_PER_S, true, false },
-	[COORD_END_RECORD_FAILED] = { "record failed", 0, false, true },
-	[COORD_END_GUEST_SHUTDOWN] = { "guest shutdown", GOING_NS, false, false },
-	[COORD_END_INTERNAL] = { "internal error", 0, false, true },
+	[COORD_END_STREAM] = { "stream end", 2 * NS_PER_S, WIRE_WAKE_STREAM_RECEIVED, false },
+	[COORD_END_SCHED_EXIT] = { "scheduler exit", 2 * NS_PER_S, 0, false },
+	[COORD_END_PANIC] = { "kernel panic", 300 * NS_PER_MS, 0, true },
+	[COORD_END_AGENT_CRASH] = { "agent crash", 300 * NS_PER_MS, 0, true },
+	[COORD_END_VM_GONE] = { "VM gone", GOING_NS, 0, true },
+	[COORD_END_VM_ERROR] = { "VM error", 0, 0, true },
+	[COORD_END_BOOT_TIMEOUT] = { "boot timeout", 0, 0, false },
+	[COORD_END_WATCHDOG] = { "watchdog", 1500 * NS_PER_MS, WIRE_WAKE_SHUTDOWN, false },
+	[COORD_END_TEARDOWN_TIMEOUT] = { "teardown timeout", 0, 0, false },
+	[COORD_END_INTERRUPTED] = { "interrupted", 3 * NS_PER_S, WIRE_WAKE_SHUTDOWN, false },
+	[COORD_END_RECORD_FAILED] = { "record failed", 0, 0, true },
+	[COORD_END_GUEST_SHUTDOWN] = { "guest shutdown", GOING_NS, 0, false },
+	[COORD_END_INTERNAL] = { "internal error", 0, 0, true },
 };
 
 const char *coord_end_name(enum coord_end end)
@@ -75,15 +75,14 @@ static void wind(struct coord *c, uint64_t grace_ns, bool then_kill)
 	c->then_kill = c->then_kill || then_kill;
 }
 
-/* Ask the agent to end the run early, in order. One byte; where it does not fit nobody listens. */
-static void ask_guest(struct coord *c)
+/* Tell the agent one byte, once. Where it does not fit nobody listens. */
+static void wake_guest(struct coord *c, uint8_t wake)
 {
-	const uint8_t byte = WIRE_WAKE_SHUTDOWN;
-
-	if (c->is_shutdown_asked || c->fds[SOURCE_CONSOLE] < 0)
+	if (wake == 0 || wake == c->last_wake || c->fds[SOURCE_CONSOLE] < 0)
 		return;
-	c->is_shutdown_asked = true;
-	if (send(c->fds[SOURCE_CONSOLE], &byte, sizeof(byte), MSG_NOSIGNAL) < 0)
+	c->last_wake = wake;
+	if (send(c->fds[SOURCE_CONSOLE], &wake, sizeof(wake), MSG_NOSIGNAL) < 0 &&
+	    wake == WIRE_WAKE_SHUTDOWN)
 		record_warning(c, "the guest could not be asked to end the run");
 }
 
@@ -99,8 +98,7 @@ void coord_decide(struct coord *c, enum coord_end end, const char *format, ...)
 		va_end(args);
 	}
 	wind(c, ends[end].grace_ns, ends[end].then_kill);
-	if (ends[end].asks_guest)
-		ask_guest(c);
+	wake_guest(c, ends[end].wake);
 }
 
 void coord_close_source(struct coord *c, enum source source)

@@ -85,7 +85,7 @@ struct coord {
 	uint64_t stage_deadline_ns;
 	bool then_kill; /* at the deadline, without asking QEMU first */
 	bool is_decided;
-	bool is_shutdown_asked;
+	uint8_t last_wake; /* byte that the guest was told; 0: none */
 	bool is_powered_off;
 	bool is_reset;
 	bool is_killed;

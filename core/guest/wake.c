@@ -37,7 +37,8 @@ int wake_read(int fd, struct wake_news *news)
 
 		if (n > 0) {
 			news->is_shutdown |= memchr(bytes, WIRE_WAKE_SHUTDOWN, (size_t)n) != NULL;
-			news->is_received |= memchr(bytes, WAKE_STREAM_RECEIVED, (size_t)n) != NULL;
+			news->is_received |=
+				memchr(bytes, WIRE_WAKE_STREAM_RECEIVED, (size_t)n) != NULL;
 		} else if (n == 0) {
 			return -ENODATA;
 		} else if (errno == EAGAIN) {

@@ -6,12 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The host has the end frame: nothing is lost when the machine goes now. */
-#define WAKE_STREAM_RECEIVED 0xAEu
-
 struct wake_news {
 	bool is_shutdown; /* WIRE_WAKE_SHUTDOWN: end early, in order */
-	bool is_received; /* WAKE_STREAM_RECEIVED */
+	bool is_received; /* WIRE_WAKE_STREAM_RECEIVED */
 };
 
 /* Open the terminal @path raw and non-blocking. The fd, or a negative errno: then no wake comes. */

@@ -10,7 +10,8 @@
 #include "ktstr/frame.h"
 
 /* Single bytes that the host writes to ktstr-console (/dev/hvc0). */
-#define WIRE_WAKE_SHUTDOWN 0xD3u /* end the run early, in order */
+#define WIRE_WAKE_SHUTDOWN 0xD3u	/* end the run early, in order */
+#define WIRE_WAKE_STREAM_RECEIVED 0xAEu /* the END frame came: nothing is lost when the VM goes */
 
 /* The kernel command line word that tells a guest that it is one. */
 #define WIRE_GUEST_TOKEN "KTSTR_GUEST=1"

@@ -19,6 +19,7 @@
 #include "runfile/reader.h"
 #include "support/fake_vm.h"
 #include "wire/payload.h"
+#include "wire/types.h"
 
 /* Every test has a folder of its own, a run file in it, and a VM that is a script. */
 struct fixture {
@@ -298,16 +299,35 @@ static void play_hangs_in_scenario(struct fake_guest *guest)
 	fake_hang();
 }
 
+/* A guest powers off only when it knows that nothing is lost. */
+static void wait_until_received(struct fake_guest *guest)
+{
+	if (fake_wait_byte(guest->console) != WIRE_WAKE_STREAM_RECEIVED)
+		_exit(8);
+}
+
+static void play_waits_for_the_host(struct fake_guest *guest)
+{
+	struct frames frames = { 0 };
+
+	add_boot(&frames);
+	add_scenario(&frames);
+	frames_add_end(&frames);
+	fake_frames(guest, &frames);
+	wait_until_received(guest);
+}
+
 /* Ends its stream when it is asked to. */
 static void play_obeys(struct fake_guest *guest)
 {
 	struct frames frames = { 0 };
 
 	start_scenario(guest, &frames);
-	if (fake_wait_byte(guest->console) != 0xD3)
+	if (fake_wait_byte(guest->console) != WIRE_WAKE_SHUTDOWN)
 		_exit(7);
 	frames_add_end(&frames);
 	fake_frames(guest, &frames);
+	wait_until_received(guest);
 }
 
 static void play_floods(struct fake_guest *guest)
@@ -502,6 +522,13 @@ Test(coord, records_a_good_run_whole)
 	cr_assert_eq(recorded.summary.last_phase, KTSTR_PHASE_INIT_STARTED);
 	cr_assert_eq(recorded.summary.qemu_status, 0);
 	cr_assert_str_eq(recorded.console, "[    0.0] Linux\r\n[    0.1] hello\x1b[31m\nlast");
+}
+
+Test(coord, tells_the_guest_that_its_stream_came)
+{
+	run_vm(play_waits_for_the_host);
+	expect_end(COORD_END_STREAM, "ended its stream");
+	cr_assert_eq(f.result.summary.qemu_status, 0);
 }
 
 Test(coord, stamps_the_milestones)
