@@ -1,5 +1,13 @@
 ktstr_unit_test(assembler ktstr_coord)
-ktstr_unit_test(dispatch ktstr_coord)
 ktstr_unit_test(watchdog ktstr_coord)
-ktstr_unit_test(coord ktstr_coord)
-target_sources(test_coord PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/fake_vm.c)
+# Frames and the sinks that they reach.
+foreach(test dispatch dispatch_seeds)
+	ktstr_unit_test(${test} ktstr_coord)
+	target_sources(test_${test} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/outcome.c)
+endforeach()
+# The whole loop, with a script as VM.
+foreach(test coord coord_ends coord_records)
+	ktstr_unit_test(${test} ktstr_coord)
+	target_sources(test_${test} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/fake_vm.c
+		${PROJECT_SOURCE_DIR}/tests/support/coord_fixture.c)
+endforeach()

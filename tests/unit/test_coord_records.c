@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the coordinator keeps, and what it does when it cannot. */
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <criterion/criterion.h>
+
+#include "support/coord_fixture.h"
+
+TestSuite(coord_records, .init = coord_setup, .fini = coord_teardown, .timeout = 60);
+
+static void fill_console(struct fake_guest *guest)
+{
+	static char line[65536];
+
+	memset(line, '.', sizeof(line));
+	for (int i = 0; i < 65 * 16; i++)
+		fake_send(guest->com1, line, sizeof(line));
+}
+
+static void play_console_flood(struct fake_guest *guest)
+{
+	struct frames frames = { 0 };
+
+	add_boot(&frames);
+	fake_frames(guest, &frames);
+	fill_console(guest);
+	frames_add_end(&frames);
+	fake_frames(guest, &frames);
+}
+
+static void limit_file_size(rlim_t size)
+{
+	const struct rlimit limit = { size, size };
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+Test(coord_records, ends_the_run_when_the_disk_is_full)
+{
+	limit_file_size(100 * 1024);
+	run_vm(play_floods);
+	expect_end(COORD_END_RECORD_FAILED, "the run could not be recorded: cannot append to");
+	cr_assert_eq(f.vm.quits, 0, "it is killed");
+}
+
+Test(coord_records, calls_no_run_good_that_was_not_kept)
+{
+	limit_file_size(700);
+	run_vm(play_good);
+	expect_end(COORD_END_RECORD_FAILED, "the run could not be recorded: cannot append to");
+}
+
+Test(coord_records, keeps_a_bounded_part_of_a_console_without_end)
+{
+	struct recorded recorded;
+	struct stat st;
+
+	run_vm(play_console_flood);
+	expect_end(COORD_END_STREAM, "");
+	read_back(&recorded);
+	cr_assert_not_null(strstr(recorded.warnings, "writes without end to its console"));
+	cr_assert_eq(stat(f.runfile, &st), 0);
+	cr_assert_lt(st.st_size, 65 * 1024 * 1024);
+	cr_assert_gt(st.st_size, 64 * 1024 * 1024);
+}
