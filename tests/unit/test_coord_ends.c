@@ -172,7 +172,6 @@ ParameterizedTestParameters(coord_ends, by_script)
 }
 
 ParameterizedTest(size_t *number, coord_ends, by_script)
-		  .fini = coord_teardown)
 {
 	const struct end_case *c = &end_cases[*number];
 	struct recorded recorded;
