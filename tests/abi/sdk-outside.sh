@@ -1,10 +1,10 @@
 #!/bin/sh
 # Install ktstr into a fresh folder, and build the templates against it as a stranger would: with find_package()
 # and with pkg-config.
-#   sdk-outside.sh CMAKE BUILD_DIR COMPILER LIBDIR
+#   sdk-outside.sh CMAKE GENERATOR BUILD_DIR COMPILER LIBDIR
 set -eu
 
-cmake=$1 build=$2 compiler=$3 libdir=$4
+cmake=$1 generator=$2 build=$3 compiler=$4 libdir=$5
 exports=$(dirname "$0")/check-exports.sh
 kinds='scheduler scenario workload checker'
 tmp=$(mktemp -d)
@@ -47,7 +47,8 @@ done
 
 # find_package()
 cp -r "$prefix/share/ktstr/skeleton" "$tmp/source"
-quietly "$cmake" -S "$tmp/source" -B "$tmp/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$compiler" \
+quietly "$cmake" -G "$generator" -S "$tmp/source" -B "$tmp/build" \
+	-DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$compiler" \
 	-DCMAKE_C_FLAGS='-Wall -Wextra -Werror' -DCMAKE_BUILD_TYPE=Release
 quietly "$cmake" --build "$tmp/build"
 for kind in $kinds; do

@@ -39,7 +39,7 @@ struct pin {
 
 /* clang-format off */
 static const struct pin layout[] = {
-	SIZE(ktstr_finding, 56),
+	SIZE(ktstr_finding, 64),
 	FIELD(ktstr_finding, size, 0),
 	FIELD(ktstr_finding, outcome, 4),
 	FIELD(ktstr_finding, subject, 8),
@@ -47,7 +47,9 @@ static const struct pin layout[] = {
 	FIELD(ktstr_finding, unit, 24),
 	FIELD(ktstr_finding, measured, 32),
 	FIELD(ktstr_finding, limit, 40),
-	FIELD(ktstr_finding, text, 48),
+	FIELD(ktstr_finding, limit_kind, 48),
+	FIELD(ktstr_finding, reserved, 52),
+	FIELD(ktstr_finding, text, 56),
 
 	SIZE(ktstr_judge, 64),
 	FIELD(ktstr_judge, size, 0),
