@@ -107,13 +107,39 @@ static int need_file(struct ktstr_needs *public_needs, const char *host_path,
 	return 0;
 }
 
-void run_needs_init(struct run_needs *needs, const struct ktstr_topology *topology)
+static int need_workers(struct ktstr_needs *public_needs, const struct ktstr_value *workload,
+			uint32_t workers, struct ktstr_error *err)
+{
+	struct run_needs *needs = public_needs->host;
+	const struct ktstr_workload_ops *ops;
+	struct plugin *plugin;
+	uint32_t group;
+	int rc;
+
+	if (!workload->s || strchr(workload->s, '/'))
+		return 0; /* refused by the walk over all plugins that are named */
+	rc = registry_get(needs->registry, KTSTR_KIND_WORKLOAD, workload->s, &plugin, err);
+	if (rc < 0)
+		return rc;
+	ops = plugin->descriptor->workload;
+	group = KTSTR_HAS(ops, group) ? ops->group(workload->items) : ops->group_size;
+	if (group < 2 || workers % group == 0)
+		return 0;
+	return ktstr_fail_at(err, workload, -EINVAL,
+			     "workload '%s' works in groups of %u; %u workers do not fill them",
+			     workload->s, group, workers);
+}
+
+void run_needs_init(struct run_needs *needs, const struct ktstr_topology *topology,
+		    struct registry *registry)
 {
 	*needs = (struct run_needs){
 		.needs = { .size = sizeof(needs->needs),
 			   .topology = topology,
 			   .kernel_config = need_kernel_config,
-			   .file = need_file },
+			   .file = need_file,
+			   .workers = need_workers },
+		.registry = registry,
 		.asker = "ktstr",
 	};
 }
@@ -192,6 +218,11 @@ static int walk_plugin(struct walk *walk, uint32_t kind, const struct ktstr_valu
 
 	if (!value->s)
 		return 0;
+	if (strchr(value->s, '/'))
+		return ktstr_fail_at(walk->err, value, -EINVAL,
+				     "%s '%s' is a path; name the plugin, and its folder with "
+				     "--plugin-dir",
+				     plugin_kind_name(kind), value->s);
 	rc = registry_get(walk->registry, kind, value->s, &plugin, walk->err);
 	if (rc == 0 && kind == KTSTR_KIND_WORKLOAD)
 		rc = run_needs_ask(walk->needs, plugin, value->items, walk->err);
@@ -252,11 +283,10 @@ static size_t count_rows(const struct ktstr_param *params, size_t stride)
 	return count;
 }
 
-int run_needs_ask_workloads(struct run_needs *needs, struct registry *registry,
-			    const struct plugin *plugin, const struct ktstr_value *values,
-			    struct ktstr_error *err)
+int run_needs_ask_workloads(struct run_needs *needs, const struct plugin *plugin,
+			    const struct ktstr_value *values, struct ktstr_error *err)
 {
-	struct walk walk = { needs, registry, err };
+	struct walk walk = { needs, needs->registry, err };
 	const struct ktstr_plugin *d = plugin->descriptor;
 
 	return walk_table(&walk, d->params, d->param_size, values,

@@ -17,7 +17,8 @@
 
 struct run_needs {
 	struct ktstr_needs needs; /* what plugins see */
-	const char *asker;	  /* who is being asked, for messages */
+	struct registry *registry;
+	const char *asker; /* who is being asked, for messages */
 	struct run_needs_option {
 		char *option;
 		char *asker;
@@ -30,8 +31,9 @@ struct run_needs {
 	size_t file_count;
 };
 
-/* @topology is borrowed until run_needs_done(). */
-void run_needs_init(struct run_needs *needs, const struct ktstr_topology *topology);
+/* @topology and @registry are borrowed until run_needs_done(). */
+void run_needs_init(struct run_needs *needs, const struct ktstr_topology *topology,
+		    struct registry *registry);
 
 /*
  * Ask one plugin, whose values are bound. 0, or its error with "KIND 'NAME': " before it. A plugin
@@ -41,9 +43,8 @@ int run_needs_ask(struct run_needs *needs, const struct plugin *plugin,
 		  const struct ktstr_value *values, struct ktstr_error *err);
 
 /* Ask every workload that a value of this table names, however deep, and what those name. */
-int run_needs_ask_workloads(struct run_needs *needs, struct registry *registry,
-			    const struct plugin *plugin, const struct ktstr_value *values,
-			    struct ktstr_error *err);
+int run_needs_ask_workloads(struct run_needs *needs, const struct plugin *plugin,
+			    const struct ktstr_value *values, struct ktstr_error *err);
 
 void run_needs_done(struct run_needs *needs);
 

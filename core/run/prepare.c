@@ -104,8 +104,9 @@ static int ask_needs(struct prepared *p, const struct plugin *plugin, const stru
 	int rc = run_needs_ask(&p->needs, plugin, bound_values(values), &inner);
 
 	if (rc == 0 && plugin->descriptor->params)
-		rc = run_needs_ask_workloads(&p->needs, p->registry, plugin, bound_values(values),
-					     &inner);
+		rc = run_needs_ask_workloads(&p->needs, plugin, bound_values(values), &inner);
+	if (rc < 0 && inner.line > 0)
+		return source_fail(source, inner.line, inner.column, err, "%s", inner.text);
 	if (rc < 0 && source->text && ref->line > 0)
 		return source_fail(source, ref->line, ref->column, err, "%s", inner.text);
 	if (rc < 0)
@@ -252,8 +253,8 @@ static int prepare_all(struct prepared *p, const char *scenario, const struct ru
 	rc = topology_check(&p->spec->vm.topology, err);
 	if (rc < 0)
 		return ktstr_prefix(err, "%s: vm.topology", p->spec->source.name);
-	run_needs_init(&p->needs, &p->spec->vm.topology);
 	rc = registry_new((const char *const *)paths->plugin_folders, &p->registry, err);
+	run_needs_init(&p->needs, &p->spec->vm.topology, p->registry);
 	if (rc == 0)
 		rc = prepare_scenario_plugin(p, err);
 	if (rc == 0)

@@ -62,18 +62,6 @@ static char *folder_name(const char *name, uint64_t realtime_ns)
 	return str_format("%s-%s-%ld", safe, date, (long)getpid());
 }
 
-/* Let `latest` point to the newest run. A comfort: it is no reason to fail. */
-static void link_latest(const char *runs, const char *name)
-{
-	_cleanup_free_ char *link = str_format("%s/latest", runs);
-	_cleanup_free_ char *temporary = str_format("%s/.latest-%ld", runs, (long)getpid());
-
-	if (!link || !temporary)
-		return;
-	if (symlink(name, temporary) == 0 && rename(temporary, link) < 0)
-		(void)unlink(temporary); /* as above */
-}
-
 static int is_empty_folder(const char *path, struct ktstr_error *err)
 {
 	DIR *folder = opendir(path);
@@ -98,7 +86,7 @@ static int make_folder(struct record *record, const char *run_folder, const char
 		       uint64_t realtime_ns, struct ktstr_error *err)
 {
 	_cleanup_free_ char *runs = NULL;
-	_cleanup_free_ char *last = NULL;
+	_cleanup_free_ char *own = NULL;
 	struct stat status;
 	int rc;
 
@@ -113,15 +101,13 @@ static int make_folder(struct record *record, const char *run_folder, const char
 	rc = runs_folder(&runs, err);
 	if (rc < 0)
 		return rc;
-	last = folder_name(name, realtime_ns);
-	record->folder = last ? str_format("%s/%s", runs, last) : NULL;
+	own = folder_name(name, realtime_ns);
+	record->folder = own ? str_format("%s/%s", runs, own) : NULL;
 	record->is_folder_new = true;
 	if (!record->folder)
 		return no_memory(err);
-	rc = io_make_dirs(record->folder, err);
-	if (rc == 0)
-		link_latest(runs, last);
-	return rc;
+	record->is_listed = true;
+	return io_make_dirs(record->folder, err);
 }
 
 static int make_files(struct record *record, uint64_t seed, uint64_t realtime_ns,
@@ -162,6 +148,24 @@ int record_open(const char *run_folder, const char *name, uint64_t seed, uint64_
 	}
 	*ret = record;
 	return 0;
+}
+
+void record_link_latest(const struct record *record)
+{
+	const char *name = record->is_listed ? strrchr(record->folder, '/') + 1 : NULL;
+	_cleanup_free_ char *link = NULL;
+	_cleanup_free_ char *temporary = NULL;
+	int runs_length;
+
+	if (!name)
+		return;
+	runs_length = (int)(name - record->folder);
+	link = str_format("%.*slatest", runs_length, record->folder);
+	temporary = str_format("%.*s.latest-%ld", runs_length, record->folder, (long)getpid());
+	if (!link || !temporary)
+		return;
+	if (symlink(name, temporary) == 0 && rename(temporary, link) < 0)
+		(void)unlink(temporary); /* a comfort: no reason to fail */
 }
 
 void record_discard(struct record *record)

@@ -24,6 +24,7 @@
 struct record {
 	char *folder;
 	bool is_folder_new;
+	bool is_listed; /* in the folder of all runs, not one of --run-dir */
 	char *run_path;
 	char *console_path;
 	char *verdict_path;
@@ -34,6 +35,9 @@ struct record {
 /* Make the folder and the files. -ENOTEMPTY when @run_folder has something in it. */
 int record_open(const char *run_folder, const char *name, uint64_t seed, uint64_t start_realtime_ns,
 		struct record *ret, struct ktstr_error *err);
+
+/* The run has begun: let `latest`, beside its folder, point to it. */
+void record_link_latest(const struct record *record);
 
 /* The run did not begin: take files and folder away again. */
 void record_discard(struct record *record);

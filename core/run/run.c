@@ -120,6 +120,7 @@ static int stage_meta(struct run *run, struct ktstr_error *err)
 
 	if (rc < 0)
 		return rc;
+	record_link_latest(&run->record);
 	rc = record_begin(&run->record, &meta, &run->prepared->spec->source, err);
 	meta_done(&meta);
 	for (size_t i = 0; i < ARRAY_SIZE(milestones) && rc == 0; i++)

@@ -15,11 +15,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define KTSTR_ERROR_TEXT_MAX 1016
+#define KTSTR_ERROR_TEXT_MAX 1008
 
 struct ktstr_error {
 	/* The negative errno that the failing call returned; 0 while nothing failed. */
 	int32_t code;
+	/* Where in the scenario file the cause stands, 1-based; 0: not known. Set by
+	 * ktstr_fail_at(). */
+	uint32_t line;
+	uint32_t column;
 	uint32_t reserved;
 	/* One sentence, NUL-terminated, cut with "..." where it would not fit. */
 	char text[KTSTR_ERROR_TEXT_MAX];
@@ -43,6 +47,8 @@ ktstr_fail(struct ktstr_error *err, int code, const char *format, ...)
 	if (length >= (int)sizeof(err->text))
 		memcpy(err->text + sizeof(err->text) - 4, "...", 4);
 	err->code = code < 0 ? code : -EINVAL;
+	err->line = 0;
+	err->column = 0;
 	return err->code;
 }
 
@@ -60,7 +66,10 @@ __attribute__((format(printf, 2, 3))) static inline int ktstr_prefix(struct ktst
 	va_start(args, format);
 	(void)vsnprintf(prefix, sizeof(prefix), format, args);
 	va_end(args);
-	return ktstr_fail(err, old.code, "%s: %s", prefix, old.text);
+	(void)ktstr_fail(err, old.code, "%s: %s", prefix, old.text);
+	err->line = old.line;
+	err->column = old.column;
+	return err->code;
 }
 
 #endif

@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #include "ktstr/error.h"
+#include "ktstr/param.h"
+#include "ktstr/plugin.h"
 #include "ktstr/topology.h"
 
 /* Where the needs of all plugins of a run come together. Call through the functions. */
@@ -27,6 +29,8 @@ struct ktstr_needs {
 			     struct ktstr_error *err);
 	int (*file)(struct ktstr_needs *needs, const char *host_path, const char *guest_path,
 		    struct ktstr_error *err);
+	int (*workers)(struct ktstr_needs *needs, const struct ktstr_value *workload,
+		       uint32_t workers, struct ktstr_error *err);
 };
 
 /* The guest kernel must have @option built in ("CONFIG_SCHED_CLASS_EXT"). */
@@ -44,6 +48,16 @@ static inline int ktstr_need_file(struct ktstr_needs *needs, const char *host_pa
 				  const char *guest_path, struct ktstr_error *err)
 {
 	return needs->file(needs, host_path, guest_path, err);
+}
+
+/*
+ * Can @workers workers be started of the workload that @workload (a KTSTR_PARAM_PLUGIN value)
+ * names? Returns 0; -EINVAL when they do not fill its groups.
+ */
+static inline int ktstr_need_workers(struct ktstr_needs *needs, const struct ktstr_value *workload,
+				     uint32_t workers, struct ktstr_error *err)
+{
+	return KTSTR_HAS(needs, workers) ? needs->workers(needs, workload, workers, err) : 0;
 }
 
 #endif

@@ -31,6 +31,8 @@
 
 #include <stdint.h>
 
+#include "ktstr/error.h"
+
 /*
  * Types of a parameter. The comment names the field of struct ktstr_value that holds it, then what
  * the text looks like. min and max apply, inclusive, when they differ.
@@ -105,5 +107,25 @@ struct ktstr_value {
 	uint32_t column;
 	uint32_t reserved;
 };
+
+/*
+ * As ktstr_fail(), and @value is to blame: the message that a person sees begins with its place in
+ * the scenario file and shows the line.
+ */
+__attribute__((format(printf, 4, 5))) static inline int
+ktstr_fail_at(struct ktstr_error *err, const struct ktstr_value *value, int code,
+	      const char *format, ...)
+{
+	char text[KTSTR_ERROR_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	(void)ktstr_fail(err, code, "%s", text);
+	err->line = value->line;
+	err->column = value->column;
+	return err->code;
+}
 
 #endif

@@ -10,7 +10,7 @@
 
 /* The cgroups that exist at one point of the story. */
 struct story {
-	const struct ktstr_topology *topology;
+	struct ktstr_needs *needs;
 	struct {
 		const char *name;
 		bool has_workers;
@@ -84,7 +84,7 @@ static int cpuset_check(const struct story *story, const struct ktstr_value *tex
 {
 	struct ktstr_cpuset cpus;
 
-	return text->s ? cpuset_spec_resolve(text->s, story->topology, &cpus, err) : 0;
+	return text->s ? cpuset_spec_resolve(text->s, story->needs->topology, &cpus, err) : 0;
 }
 
 /* The parent of a new cgroup must exist and, as the kernel has it, be free of workers. */
@@ -184,7 +184,10 @@ static int check_spawn(struct story *story, const struct ktstr_value *values,
 	uint32_t index = 0;
 	int code;
 
-	code = cpuset_check(story, &values[SPAWN_CPUS], err);
+	code = ktstr_need_workers(story->needs, &values[SPAWN_WORKLOAD],
+				  (uint32_t)values[SPAWN_WORKERS].i, err);
+	if (code == 0)
+		code = cpuset_check(story, &values[SPAWN_CPUS], err);
 	if (code < 0)
 		return code;
 	story->has_spawned = true;
@@ -221,7 +224,7 @@ static int (*const checks[OP_COUNT])(struct story *story, const struct ktstr_val
 	[OP_SPAWN] = check_spawn,    [OP_STOP_CGROUP] = check_stop,
 };
 
-/* Step @index with its ops; a message names the step, the op and the line. */
+/* Step @index with its ops; a message names the step and the op. */
 static int step_check(struct story *story, const struct ktstr_value *step, uint32_t index,
 		      struct ktstr_error *err)
 {
@@ -231,10 +234,14 @@ static int step_check(struct story *story, const struct ktstr_value *step, uint3
 	for (uint32_t i = 0; i < ops->count; i++) {
 		const struct ktstr_value *op = &ops->items[i];
 
-		if (checks[op->i](story, op->items[0].items, err) < 0)
-			return ktstr_prefix(err, "line %u: step '%s': %s", op->line,
-					    steps_name(step, index, name, sizeof(name)),
-					    steps_op_name(op));
+		if (checks[op->i](story, op->items[0].items, err) == 0)
+			continue;
+		if (!err->line) {
+			err->line = op->line;
+			err->column = op->column;
+		}
+		return ktstr_prefix(err, "step '%s': %s",
+				    steps_name(step, index, name, sizeof(name)), steps_op_name(op));
 	}
 	return 0;
 }
@@ -243,7 +250,7 @@ int steps_check(const struct ktstr_value *values, struct ktstr_needs *needs,
 		struct ktstr_error *err)
 {
 	const struct ktstr_value *steps = &values[P_STEPS];
-	struct story story = { .topology = needs->topology };
+	struct story story = { .needs = needs };
 	uint64_t duration_ns = 0;
 
 	for (uint32_t i = 0; i < steps->count; i++) {

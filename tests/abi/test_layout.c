@@ -73,8 +73,10 @@ static const struct pin layout[] = {
 
 	SIZE(ktstr_error, 1024),
 	FIELD(ktstr_error, code, 0),
-	FIELD(ktstr_error, reserved, 4),
-	FIELD(ktstr_error, text, 8),
+	FIELD(ktstr_error, line, 4),
+	FIELD(ktstr_error, column, 8),
+	FIELD(ktstr_error, reserved, 12),
+	FIELD(ktstr_error, text, 16),
 
 	SIZE(ktstr_frame_header, 16),
 	FIELD(ktstr_frame_header, msg_type, 0),
@@ -227,7 +229,7 @@ static const struct pin layout[] = {
 	FIELD(ktstr_guest, ops, 0),
 	FIELD(ktstr_guest, topology, 8),
 
-	SIZE(ktstr_needs, 56),
+	SIZE(ktstr_needs, 64),
 	FIELD(ktstr_needs, size, 0),
 	FIELD(ktstr_needs, reserved, 4),
 	FIELD(ktstr_needs, topology, 8),
@@ -236,6 +238,7 @@ static const struct pin layout[] = {
 	FIELD(ktstr_needs, host, 32),
 	FIELD(ktstr_needs, kernel_config, 40),
 	FIELD(ktstr_needs, file, 48),
+	FIELD(ktstr_needs, workers, 56),
 
 	SIZE(ktstr_param, 80),
 	FIELD(ktstr_param, key, 0),
@@ -364,7 +367,7 @@ static const struct pin constants[] = {
 	CONSTANT(KTSTR_OUTCOME_UNDECIDED, 3),
 	CONSTANT(KTSTR_OUTCOME_FAIL, 4),
 	CONSTANT(KTSTR_OUTCOME_ERROR, 5),
-	CONSTANT(KTSTR_ERROR_TEXT_MAX, 1016),
+	CONSTANT(KTSTR_ERROR_TEXT_MAX, 1008),
 	CONSTANT(KTSTR_FRAME_PAYLOAD_MAX, 16777216),
 	CONSTANT(KTSTR_MSG_STIMULUS, 0x5354494d),
 	CONSTANT(KTSTR_MSG_STEP_END, 0x5354454e),

@@ -74,8 +74,22 @@ case_unknown_plugin() {
 	END
 }
 
+case_workers_that_fill_no_group() {
+	refused 1:40 "works in groups of 2; 3 workers do not fill them" <<-END
+		scenario: {plugin: cpu_hog,  workload: futex_pingpong, workers: 3}
+		checkers: [gap]
+	END
+}
+
+case_workload_by_path() {
+	refused 1:40 "is a path" <<-END
+		scenario: {plugin: cpu_hog,  workload: "$KTSTR_TEST_PLUGINS/workloads/bad_worker.so"}
+		checkers: [gap]
+	END
+}
+
 case_step_names_a_cgroup_that_is_not_there() {
-	refused '[0-9]+:[0-9]+' "'b'" <<-END
+	refused 4:50 "'b'" <<-END
 		scenario:
 		  plugin: steps
 		  steps:

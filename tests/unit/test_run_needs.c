@@ -29,7 +29,7 @@ static const struct plugin plugin = { .descriptor = &descriptor };
 
 static void setup(void)
 {
-	run_needs_init(&needs, &topology);
+	run_needs_init(&needs, &topology, NULL);
 }
 
 static void teardown(void)

@@ -76,6 +76,8 @@ Test(run_record, has_a_new_folder_in_the_state_folder)
 	cr_assert_eq(record_open(NULL, "odd/ name", 1, 1700000000000000000, &record, &err), 0, "%s",
 		     err.text);
 	cr_assert(str_starts(record.folder, start), "%s", record.folder);
+	cr_assert_neq(access(latest, R_OK), 0, "it has not begun yet");
+	record_link_latest(&record);
 	cr_assert_eq(access(latest, R_OK), 0);
 	record_done(&record);
 	free(start);

@@ -23,6 +23,18 @@
 	"      - clear_cpuset: {cgroup: a}\n"                                                      \
 	"      - remove_cgroup: {name: b}\n"
 
+/* The text of an error, with the line that it blames before it. */
+static const char *placed(const struct ktstr_error *err)
+{
+	static char text[sizeof(err->text) + 32];
+
+	if (err->line)
+		(void)snprintf(text, sizeof(text), "line %u: %s", err->line, err->text);
+	else
+		(void)snprintf(text, sizeof(text), "%s", err->text);
+	return text;
+}
+
 Test(steps, does_what_the_story_says)
 {
 	expect_calls("steps", STORY,
@@ -196,7 +208,7 @@ Test(steps, refuses_stories_that_cannot_be_told)
 		uint64_t duration_ns;
 
 		cr_expect_lt(ask(plugin, bound, &four, &duration_ns, &err), 0, "%s", rows[i].yaml);
-		cr_expect_str_eq(err.text, rows[i].text);
+		cr_expect_str_eq(placed(&err), rows[i].text);
 		bound_free(bound);
 	}
 }
@@ -233,8 +245,9 @@ Test(steps, refuses_too_many_cgroups_at_one_time)
 		(void)str_addf(&yaml, "  - add_cgroup: {name: c%d}\n", i);
 	bound = must_bind(plugin, str_text(&yaml));
 	cr_expect_eq(ask(plugin, bound, &four, &duration_ns, &err), -E2BIG);
-	cr_expect_str_eq(err.text, "line 259: step 'step 1': add_cgroup: more than 256 cgroups at "
-				   "one time");
+	cr_expect_str_eq(placed(&err),
+			 "line 259: step 'step 1': add_cgroup: more than 256 cgroups at "
+			 "one time");
 	bound_free(bound);
 	str_done(&yaml);
 }
