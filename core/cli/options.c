@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "base/cleanup.h"
 #include "ktstr/plugin.h"
 #include "param/bind.h"
+#include "param/scalar.h"
 #include "plugin/loader.h"
 
 typedef int (*apply)(struct cli_options *options, const char *argument, struct ktstr_error *err);
@@ -103,14 +105,12 @@ static int set_accel(struct cli_options *o, const char *argument, struct ktstr_e
 
 static int set_seed(struct cli_options *o, const char *argument, struct ktstr_error *err)
 {
-	char *end;
+	int64_t seed;
 
-	errno = 0;
-	o->run.seed = strtoull(argument, &end, 0);
-	if (errno != 0 || end == argument || *end || strchr(argument, '-'))
-		return ktstr_fail(err, -EINVAL,
-				  "--seed: '%s' is no number from 0 to 18446744073709551615",
-				  argument);
+	if (parse_int(argument, &seed) < 0 || seed < 0)
+		return ktstr_fail(err, -EINVAL, "--seed: '%s' is no number from 0 to %" PRId64,
+				  argument, INT64_MAX);
+	o->run.seed = (uint64_t)seed;
 	o->run.has_seed = true;
 	return 0;
 }
@@ -200,12 +200,12 @@ static int set_help(struct cli_options *o, const char *argument, struct ktstr_er
 /* In the order of the help text. */
 static const struct option_row rows[] = {
 	{ "scenario", 0, "FILE", CLI_SCENARIO, "the scenario file to run", set_scenario },
-	{ "scheduler", 0, "NAME[,KEY=VALUE...]", CLI_SCHEDULER,
-	  "the scheduler, instead of the scenario's", set_scheduler },
+	{ "scheduler", 0, "NAME[,KEY=VALUE...]", CLI_SCHEDULER, "the scheduler, by name or path",
+	  set_scheduler },
 	{ "checker", 0, "NAME|PATH[,KEY=VALUE...]", CLI_CHECKER,
 	  "one checker more; may be repeated", add_checker },
 	{ "only", 0, NULL, CLI_ONLY, "judge by the checkers of --checker alone", set_only },
-	{ "kernel", 0, "FILE", CLI_MACHINE, "the kernel to boot, a bzImage or a vmlinux",
+	{ "kernel", 0, "FILE", CLI_MACHINE, "the kernel: a bzImage, a vmlinux, a build tree",
 	  set_kernel },
 	{ "accel", 0, "auto|kvm|tcg", CLI_MACHINE, "how the VM runs; auto takes KVM where it works",
 	  set_accel },

@@ -125,7 +125,8 @@ static const struct ktstr_param top_params[] = {
 		     .type = KTSTR_PARAM_MAP,
 		     .fields = vm_params },
 	[TOP_WATCHDOG] = { .key = "watchdog",
-			   .help = "silence beyond the scenario's duration that ends the run",
+			   .help = "time beyond the scenario's duration after which the run is "
+				   "ended",
 			   .type = KTSTR_PARAM_DURATION,
 			   .fallback = "4s",
 			   .min = (int64_t)NS_PER_S,

@@ -123,13 +123,13 @@ Test(cli_options, are_refused_with_a_sentence)
 		  "--kind: 'cpu' is none of: scheduler, scenario, workload, checker" },
 		{ { "--seed", "-1" },
 		  EVERYTHING,
-		  "--seed: '-1' is no number from 0 to 18446744073709551615" },
+		  "--seed: '-1' is no number from 0 to 9223372036854775807" },
 		{ { "--seed", "1x" },
 		  EVERYTHING,
-		  "--seed: '1x' is no number from 0 to 18446744073709551615" },
+		  "--seed: '1x' is no number from 0 to 9223372036854775807" },
 		{ { "--seed", "18446744073709551616" },
 		  EVERYTHING,
-		  "--seed: '18446744073709551616' is no number from 0 to 18446744073709551615" },
+		  "--seed: '18446744073709551616' is no number from 0 to 9223372036854775807" },
 		{ { "--checker-timeout", "0s" },
 		  EVERYTHING,
 		  "--checker-timeout: '0s' is no duration such as 30s" },
@@ -156,7 +156,7 @@ Test(cli_options, are_all_in_the_help_of_a_command_that_takes_them)
 	cr_assert_eq(cli_options_help(CLI_MACHINE | CLI_MESSAGES, &text), 0);
 	cr_assert_str_eq(
 		text.data,
-		"      --kernel FILE             the kernel to boot, a bzImage or a vmlinux\n"
+		"      --kernel FILE             the kernel: a bzImage, a vmlinux, a build tree\n"
 		"      --accel auto|kvm|tcg      how the VM runs; auto takes KVM where it works\n"
 		"      --seed NUMBER             seed of the run's random numbers\n"
 		"  -q, --quiet                   no progress on stderr, only warnings\n"
