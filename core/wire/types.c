@@ -2,11 +2,11 @@
 #include "wire/types.h"
 
 #include "base/cleanup.h"
+#include "wire/kernel_op.h"
+#include "wire/snapshot.h"
 
 #define ANY KTSTR_FRAME_PAYLOAD_MAX
 #define SCHED_LOG_MAX (64u * 1024u)
-#define KERNEL_OP_REPLY_MAX (1024u * 1024u)
-#define SNAPSHOT_REPLY_SIZE 520u
 
 #define ROW(NAME, ...)                                                                             \
 	{                                                                                          \
@@ -49,9 +49,13 @@ static const struct wire_type types[] = {
 	ROW(END, EXACTLY(struct ktstr_stream_end)),
 	ROW(KERN_ADDRS, INTERNAL, EXACTLY(struct ktstr_kern_addrs)),
 	ROW(SNAPSHOT_REQUEST, INTERNAL, EXACTLY(struct ktstr_snapshot_request)),
-	ROW(SNAPSHOT_REPLY, INTERNAL, TO_GUEST, BETWEEN(SNAPSHOT_REPLY_SIZE, SNAPSHOT_REPLY_SIZE)),
-	ROW(KERNEL_OP_REQUEST, INTERNAL, BETWEEN(0, ANY)),
-	ROW(KERNEL_OP_REPLY, INTERNAL, TO_GUEST, BETWEEN(0, KERNEL_OP_REPLY_MAX)),
+	ROW(SNAPSHOT_RANGES, INTERNAL, BETWEEN(WIRE_RANGES_SIZE_MIN, WIRE_RANGES_SIZE_MAX)),
+	ROW(SNAPSHOT_REPLY, INTERNAL, TO_GUEST, EXACTLY(struct wire_snapshot_reply)),
+	ROW(KERNEL_OP_REQUEST, INTERNAL,
+	    BETWEEN(WIRE_KERNEL_OP_HEAD_SIZE + WIRE_KERNEL_ENTRY_HEAD_SIZE,
+		    WIRE_KERNEL_REQUEST_MAX)),
+	ROW(KERNEL_OP_REPLY, INTERNAL, TO_GUEST,
+	    BETWEEN(WIRE_KERNEL_REPLY_HEAD_SIZE, WIRE_KERNEL_REPLY_MAX)),
 	ROW(SYS_RDY, INTERNAL, BETWEEN(0, 0)),
 };
 

@@ -65,9 +65,10 @@ struct ktstr_frame_header {
 /* Internal to the coordinator: these never reach the run file's frames or a checker. */
 #define KTSTR_MSG_KERN_ADDRS KTSTR_TAG('K', 'A', 'D', 'R') /* struct ktstr_kern_addrs */
 #define KTSTR_MSG_SNAPSHOT_REQUEST                                                                 \
-	KTSTR_TAG('S', 'N', 'R', 'Q')			       /* struct ktstr_snapshot_request    \
-								*/
-#define KTSTR_MSG_SNAPSHOT_REPLY KTSTR_TAG('S', 'N', 'R', 'P') /* host to guest */
+	KTSTR_TAG('S', 'N', 'R', 'Q')				/* struct ktstr_snapshot_request   \
+								 */
+#define KTSTR_MSG_SNAPSHOT_RANGES KTSTR_TAG('S', 'N', 'R', 'A') /* goes before the request */
+#define KTSTR_MSG_SNAPSHOT_REPLY KTSTR_TAG('S', 'N', 'R', 'P')	/* host to guest */
 #define KTSTR_MSG_KERNEL_OP_REQUEST KTSTR_TAG('K', 'O', 'R', 'Q')
 #define KTSTR_MSG_KERNEL_OP_REPLY KTSTR_TAG('K', 'O', 'R', 'P') /* host to guest */
 #define KTSTR_MSG_SYS_RDY KTSTR_TAG('S', 'R', 'D', 'Y')		/* empty */

@@ -4,7 +4,9 @@
 
 #include "fuzz/fuzz.h"
 #include "wire/frame.h"
+#include "wire/kernel_op.h"
 #include "wire/payload.h"
+#include "wire/snapshot.h"
 #include "wire/types.h"
 
 static void decode_fixed(const uint8_t *data, size_t size)
@@ -66,11 +68,74 @@ static void decode_header(const uint8_t *data, size_t size)
 	FUZZ_REQUIRE(memcmp(bytes, data, 4) == 0);
 }
 
+/* What was taken is the same after another trip over the wire. */
+static void decode_snapshot(const uint8_t *data, size_t size)
+{
+	struct wire_snapshot_reply reply;
+	struct wire_ranges ranges, again;
+	uint8_t bytes[WIRE_RANGES_SIZE_MAX];
+
+	if (wire_decode_ranges(data, size, &ranges) == 0) {
+		FUZZ_REQUIRE(wire_encode_ranges(&ranges, bytes) == size);
+		FUZZ_REQUIRE(wire_decode_ranges(bytes, size, &again) == 0);
+		FUZZ_REQUIRE(memcmp(&ranges, &again, sizeof(again)) == 0);
+	}
+	if (wire_decode_snapshot_reply(data, size, &reply) == 0) {
+		FUZZ_REQUIRE(size == 520 && reply.request_id);
+		check_text(0, reply.reason, sizeof(reply.reason));
+	}
+}
+
+static void check_entry(const struct wire_kernel_op *op, const struct wire_kernel_entry *entry)
+{
+	FUZZ_REQUIRE(entry->length > 0 && entry->target < WIRE_TARGET_COUNT);
+	check_text(0, entry->symbol, sizeof(entry->symbol));
+	check_text(0, entry->field, sizeof(entry->field));
+	if (op->direction == WIRE_KERNEL_WRITE)
+		FUZZ_REQUIRE(entry->offset + entry->length <= op->byte_count);
+}
+
+static void decode_kernel_op(const uint8_t *data, size_t size)
+{
+	static uint8_t bytes[WIRE_KERNEL_REQUEST_MAX];
+	static struct wire_kernel_op op, again;
+	size_t length;
+
+	if (wire_decode_kernel_op(data, size, &op) < 0)
+		return;
+	FUZZ_REQUIRE(op.entry_count <= WIRE_KERNEL_ENTRIES_MAX);
+	check_text(0, op.tag, sizeof(op.tag));
+	for (uint32_t i = 0; i < op.entry_count; i++)
+		check_entry(&op, &op.entries[i]);
+	length = wire_encode_kernel_op(&op, bytes);
+	FUZZ_REQUIRE(length <= sizeof(bytes));
+	FUZZ_REQUIRE(wire_decode_kernel_op(bytes, length, &again) == 0);
+	FUZZ_REQUIRE(again.entry_count == op.entry_count && again.byte_count == op.byte_count);
+	FUZZ_REQUIRE(memcmp(again.bytes, op.bytes, op.byte_count) == 0);
+}
+
+static void decode_kernel_reply(const uint8_t *data, size_t size)
+{
+	struct wire_kernel_reply reply;
+
+	if (wire_decode_kernel_reply(data, size, &reply) < 0)
+		return;
+	check_text(0, reply.reason, sizeof(reply.reason));
+	FUZZ_REQUIRE(wire_kernel_reply_size(&reply) <= size);
+	for (uint32_t i = 0; i < reply.value_count; i++) {
+		FUZZ_REQUIRE(reply.values[i].bytes >= data);
+		FUZZ_REQUIRE(reply.values[i].bytes + reply.values[i].length <= data + size);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	decode_fixed(data, size);
 	decode_with_text(data, size);
 	decode_header(data, size);
+	decode_snapshot(data, size);
+	decode_kernel_op(data, size);
+	decode_kernel_reply(data, size);
 	if (size)
 		FUZZ_REQUIRE(wire_phase_name(data[0]) != NULL);
 	return 0;
