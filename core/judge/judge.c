@@ -64,21 +64,13 @@ static size_t parallel_limit(void)
 	return count < 1 ? 1 : count > PARALLEL_MAX ? PARALLEL_MAX : count;
 }
 
-/* "checker 'x'", or the scenario's own judgement. */
-static const char *who(const struct task *task, char *text, size_t size)
-{
-	(void)snprintf(text, size, "%s '%.64s'",
-		       task->checker->kind == KTSTR_KIND_SCENARIO ? "the judgement of scenario"
-								  : "checker",
-		       task->checker->name);
-	return text;
-}
-
 /* The decision is ERROR, with this sentence behind the checker's name. */
 __attribute__((format(printf, 2, 3))) static void set_error(struct task *task, const char *format,
 							    ...)
 {
-	char subject[128], text[KTSTR_ERROR_TEXT_MAX];
+	const char *kind = task->checker->kind == KTSTR_KIND_SCENARIO ? DECISION_BY_SCENARIO
+								      : DECISION_BY_CHECKER;
+	char text[KTSTR_ERROR_TEXT_MAX];
 	va_list args;
 
 	va_start(args, format);
@@ -86,7 +78,7 @@ __attribute__((format(printf, 2, 3))) static void set_error(struct task *task, c
 	va_end(args);
 	task->decision->outcome = KTSTR_OUTCOME_ERROR;
 	free(task->decision->reason);
-	task->decision->reason = str_format("%s %s", who(task, subject, sizeof(subject)), text);
+	task->decision->reason = str_format(DECISION_BY "%s", kind, task->checker->name, text);
 }
 
 /* What it printed last, as part of one sentence. */
@@ -209,7 +201,7 @@ static void describe_status(struct task *task, int status, bool has_decided)
 }
 
 /* A checker may not think better of the run than what it found. */
-static void compare_findings(struct task *task)
+static bool compare_findings(struct task *task)
 {
 	const struct decision *decision = task->decision;
 
@@ -219,35 +211,64 @@ static void compare_findings(struct task *task)
 		if (found != KTSTR_OUTCOME_SKIP && found > decision->outcome) {
 			set_error(task, "decided %s, but found %s", outcome_name(decision->outcome),
 				  outcome_name(found));
-			return;
+			return false;
 		}
 	}
+	return true;
 }
 
-static void settle_decision(struct task *task)
+/* Where the outcome is not the checker's own, what it found good does not count. */
+static void forget_good_findings(struct decision *decision)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < decision->finding_count; i++) {
+		if (decision->findings[i].outcome == KTSTR_OUTCOME_PASS)
+			finding_done(&decision->findings[i]);
+		else
+			decision->findings[kept++] = decision->findings[i];
+	}
+	decision->finding_count = kept;
+}
+
+/* What a checker that decided ERROR says of it, in its error or in a finding. */
+static void explain_error(struct task *task)
 {
 	struct decision *decision = task->decision;
-	char *said;
+	_cleanup_free_ char *said = decision->reason;
+	const char *text = said;
+
+	decision->reason = NULL;
+	for (size_t i = 0; !text && i < decision->finding_count; i++)
+		if (decision->findings[i].outcome == KTSTR_OUTCOME_ERROR)
+			text = decision->findings[i].text;
+	set_error(task, "could not judge the run: %s", text ? text : "it did not say why");
+}
+
+/* Returns whether the outcome stays the one that the checker decided. */
+static bool settle_decision(struct task *task)
+{
+	struct decision *decision = task->decision;
 
 	if (decision->outcome == KTSTR_OUTCOME_ERROR) {
-		said = decision->reason;
-		decision->reason = NULL;
-		set_error(task, "could not judge the run: %s", said ? said : "it did not say why");
-		free(said);
-		return;
+		explain_error(task);
+		return true;
 	}
-	compare_findings(task);
-	if (decision->outcome == KTSTR_OUTCOME_PASS && decision->wanted == 0) {
-		decision->outcome = KTSTR_OUTCOME_UNDECIDED;
-		free(decision->reason);
-		decision->reason = strdup("saw none of the frames it needs");
-	}
+	if (!compare_findings(task))
+		return false;
+	if (decision->outcome != KTSTR_OUTCOME_PASS || decision->wanted > 0)
+		return true;
+	decision->outcome = KTSTR_OUTCOME_UNDECIDED;
+	free(decision->reason);
+	decision->reason = strdup("saw none of the frames it needs");
+	return false;
 }
 
 static void decide(const struct judge *judge, struct task *task, int status)
 {
 	bool has_decided =
 		result_decode(task->result.data, task->result.length, task->decision) == 0;
+	bool is_own = false;
 
 	if (task->has_timed_out)
 		set_error(task, "did not finish within %g s",
@@ -257,11 +278,13 @@ static void decide(const struct judge *judge, struct task *task, int status)
 	else if (status != 0)
 		describe_status(task, status, has_decided);
 	else if (has_decided)
-		settle_decision(task);
+		is_own = settle_decision(task);
 	else if (task->result.length > 0)
 		set_error(task, "wrote %zu bytes that are no decision", task->result.length);
 	else
 		set_error(task, "ended without a decision");
+	if (!is_own)
+		forget_good_findings(task->decision);
 	if (task->decision->outcome == KTSTR_OUTCOME_ERROR)
 		add_tail(task);
 }

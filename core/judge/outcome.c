@@ -3,8 +3,10 @@
 #include "judge/verdict.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
+#include "base/str.h"
 #include "judge/judge.h"
 
 static const struct {
@@ -29,14 +31,33 @@ const char *outcome_name(uint32_t outcome)
 	return outcome < ARRAY_SIZE(outcomes) ? outcomes[outcome].name : "UNKNOWN";
 }
 
+const char *decision_reason(const struct decision *decision)
+{
+	static const char *const kinds[] = { DECISION_BY_CHECKER, DECISION_BY_SCENARIO };
+	const char *reason = decision->reason ? decision->reason : "";
+	char before[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		(void)snprintf(before, sizeof(before), DECISION_BY, kinds[i],
+			       decision->name ? decision->name : "");
+		if (str_starts(reason, before))
+			return reason + strlen(before);
+	}
+	return reason;
+}
+
+void finding_done(struct finding *finding)
+{
+	free(finding->subject);
+	free(finding->metric);
+	free(finding->unit);
+	free(finding->text);
+}
+
 void decision_done(struct decision *decision)
 {
-	for (size_t i = 0; i < decision->finding_count; i++) {
-		free(decision->findings[i].subject);
-		free(decision->findings[i].metric);
-		free(decision->findings[i].unit);
-		free(decision->findings[i].text);
-	}
+	for (size_t i = 0; i < decision->finding_count; i++)
+		finding_done(&decision->findings[i]);
 	free(decision->findings);
 	free(decision->name);
 	free(decision->path);

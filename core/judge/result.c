@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "ktstr/checker.h"
 #include "wire/frame.h"
 
 #define TYPE_FINDING KTSTR_TAG('J', 'F', 'N', 'D')
@@ -25,7 +26,7 @@ enum {
 
 struct finding_head {
 	uint32_t outcome;
-	uint32_t reserved;
+	uint32_t limit_kind;
 	double measured;
 	double limit;
 	uint32_t lengths[TEXT_COUNT];
@@ -66,6 +67,7 @@ int result_encode_finding(const struct finding *finding, struct str *out)
 	};
 	struct finding_head head = {
 		.outcome = finding->outcome,
+		.limit_kind = finding->limit_kind,
 		.measured = finding->measured,
 		.limit = finding->limit,
 	};
@@ -138,9 +140,11 @@ static int decode_finding(const uint8_t *payload, uint32_t length, struct findin
 	if (length < sizeof(head))
 		return -EBADMSG;
 	memcpy(&head, payload, sizeof(head));
-	if (!is_outcome(head.outcome) || !isfinite(head.measured) || !isfinite(head.limit))
+	if (!is_outcome(head.outcome) || head.limit_kind > KTSTR_LIMIT_AT_LEAST ||
+	    !isfinite(head.measured) || !isfinite(head.limit))
 		return -EBADMSG;
 	ret->outcome = head.outcome;
+	ret->limit_kind = head.limit_kind;
 	ret->measured = head.measured;
 	ret->limit = head.limit;
 	for (int i = 0; i < TEXT_COUNT && rc == 0; i++)

@@ -24,19 +24,29 @@
 struct finding {
 	uint32_t outcome;
 	char *subject;
-	char *metric;
+	char *metric; /* "": no figure, the text says all */
 	char *unit;
 	double measured;
 	double limit;
-	char *text; /* may be NULL */
+	uint32_t limit_kind; /* KTSTR_LIMIT_ */
+	char *text;	     /* may be NULL */
 };
+
+/* How the reason of an ERROR starts: by whose fault, and its name. */
+#define DECISION_BY "%s '%.64s' "
+#define DECISION_BY_CHECKER "checker"
+#define DECISION_BY_SCENARIO "the judgement of scenario"
 
 /* How one checker ended. */
 struct decision {
 	char *name;
 	char *path;
-	uint32_t outcome;	 /* KTSTR_OUTCOME_; NONE: it never decided */
-	char *reason;		 /* for ERROR, SKIP, UNDECIDED: the sentence; may be NULL */
+	uint32_t outcome; /* KTSTR_OUTCOME_; NONE: it never decided */
+	/*
+	 * Why the outcome is not the checker's own, or the checker's words for an ERROR; NULL else.
+	 * It counts before all findings. That of an ERROR starts with DECISION_BY.
+	 */
+	char *reason;
 	uint64_t wanted;	 /* frames that it was shown */
 	bool has_whole_evidence; /* it was shown all frames that it wants, and none was torn */
 	struct finding *findings;
@@ -91,7 +101,11 @@ int verdict_exit_code(uint32_t outcome);
 /* "PASS", "FAIL", ... */
 const char *outcome_name(uint32_t outcome);
 
+/* Its reason without the name of the checker before it, for where that stands already; "": none. */
+const char *decision_reason(const struct decision *decision);
+
 /* Free what they hold; zeroed ones are fine. */
+void finding_done(struct finding *finding);
 void decision_done(struct decision *decision);
 void verdict_done(struct verdict *verdict);
 

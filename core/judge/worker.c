@@ -33,6 +33,11 @@ static void send_bytes(struct worker *worker, const struct str *bytes, int encod
 		worker->write_rc = rc;
 }
 
+static bool has_words(const char *text)
+{
+	return text && *text;
+}
+
 static const char *what_is_wrong(const struct ktstr_finding *finding)
 {
 	if (finding->size < sizeof(*finding))
@@ -41,6 +46,10 @@ static const char *what_is_wrong(const struct ktstr_finding *finding)
 		return "its outcome is none";
 	if (!isfinite(finding->measured) || !isfinite(finding->limit))
 		return "its figure is no number";
+	if (finding->limit_kind > KTSTR_LIMIT_AT_LEAST)
+		return "its kind of limit is unknown";
+	if (!has_words(finding->metric) && !has_words(finding->text))
+		return "it has neither a metric nor a text";
 	return NULL;
 }
 
@@ -56,7 +65,7 @@ static void take_finding(struct ktstr_judge *judge, const struct ktstr_finding *
 
 		(void)snprintf(worker->bad_finding, sizeof(worker->bad_finding),
 			       "a finding about '%.60s' cannot be believed: %s",
-			       metric ? metric : "?", wrong);
+			       has_words(metric) ? metric : "?", wrong);
 		return;
 	}
 	if (worker->sent++ >= RESULT_FINDINGS_MAX)
@@ -68,6 +77,7 @@ static void take_finding(struct ktstr_judge *judge, const struct ktstr_finding *
 		.unit = (char *)finding->unit,
 		.measured = finding->measured,
 		.limit = finding->limit,
+		.limit_kind = finding->limit_kind,
 		.text = (char *)finding->text,
 	};
 	send_bytes(worker, &bytes, result_encode_finding(&copy, &bytes) < 0 ? -ENOMEM : 0);

@@ -259,8 +259,9 @@ static int take_record(struct pass *pass, const struct runfile_record *record, c
 	switch (record->kind) {
 	case RUNFILE_META:
 		/* A report without it says less, and no less true. */
-		if (!facts->meta)
-			(void)meta_parse(payload, record->length, &facts->meta, &ignored);
+		if (!facts->meta &&
+		    meta_parse(payload, record->length, &facts->meta, &ignored) == -ENOMEM)
+			return -ENOMEM;
 		return 0;
 	case RUNFILE_FRAME:
 		frame = (struct ktstr_frame){ .msg_type = record->tag,

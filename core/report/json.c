@@ -11,7 +11,9 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "ktstr/checker.h"
 #include "report/facts.h"
+#include "report/figure.h"
 
 /* Text from outside: safe, and UTF-8 as JSON wants it. NULL becomes null. */
 static json_t *text_json(const char *text)
@@ -46,32 +48,37 @@ static json_t *seconds_json(uint64_t ns)
 	return json_real((double)ns / (double)NS_PER_S);
 }
 
-static const char *outcome_word(uint32_t outcome)
+static const char *limit_word(uint32_t kind)
 {
-	return outcome == KTSTR_OUTCOME_NONE ? "NONE" : outcome_name(outcome);
+	static const char *const words[] = {
+		[KTSTR_LIMIT_NONE] = "none",
+		[KTSTR_LIMIT_AT_MOST] = "at_most",
+		[KTSTR_LIMIT_AT_LEAST] = "at_least",
+	};
+
+	return kind < ARRAY_SIZE(words) ? words[kind] : "none";
 }
 
-/* Put @value (taken) at the end of @list. This fails only for want of memory: the entry is then
- * left out. */
-static void append(json_t *list, json_t *value)
+static json_t *finding_json(const struct finding *f)
 {
-	(void)json_array_append_new(list, value);
+	bool has_figure = figure_is_there(f);
+	bool has_limit = has_figure && f->limit_kind != KTSTR_LIMIT_NONE;
+
+	return json_pack("{ss so so so so so ss so}", "outcome", outcome_name(f->outcome),
+			 "subject", text_or_empty_json(f->subject), "metric",
+			 text_or_empty_json(f->metric), "unit", text_or_empty_json(f->unit),
+			 "measured", has_figure ? real_json(f->measured) : json_null(), "limit",
+			 has_limit ? real_json(f->limit) : json_null(), "limit_kind",
+			 limit_word(has_limit ? f->limit_kind : KTSTR_LIMIT_NONE), "text",
+			 text_json(f->text));
 }
 
 static json_t *findings_json(const struct decision *d)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; list && i < d->finding_count; i++) {
-		const struct finding *f = &d->findings[i];
-
-		append(list,
-		       json_pack("{ss so so so so so so}", "outcome", outcome_word(f->outcome),
-				 "subject", text_or_empty_json(f->subject), "metric",
-				 text_or_empty_json(f->metric), "unit", text_or_empty_json(f->unit),
-				 "measured", real_json(f->measured), "limit", real_json(f->limit),
-				 "text", text_json(f->text)));
-	}
+	for (size_t i = 0; list && i < d->finding_count; i++)
+		json_add(&list, finding_json(&d->findings[i]));
 	return list;
 }
 
@@ -82,12 +89,12 @@ static json_t *checkers_json(const struct verdict *verdict)
 	for (size_t i = 0; list && i < verdict->decision_count; i++) {
 		const struct decision *d = &verdict->decisions[i];
 
-		append(list,
-		       json_pack("{so so ss so so so so}", "name", text_or_empty_json(d->name),
-				 "path", text_or_empty_json(d->path), "outcome",
-				 outcome_word(d->outcome), "reason", text_json(d->reason),
-				 "frames_seen", count_json(d->wanted), "took_s",
-				 seconds_json(d->took_ns), "findings", findings_json(d)));
+		json_add(&list,
+			 json_pack("{so so ss so so so so}", "name", text_or_empty_json(d->name),
+				   "path", text_or_empty_json(d->path), "outcome",
+				   outcome_name(d->outcome), "reason", text_json(d->reason),
+				   "frames_seen", count_json(d->wanted), "took_s",
+				   seconds_json(d->took_ns), "findings", findings_json(d)));
 	}
 	return list;
 }
@@ -123,28 +130,27 @@ static json_t *evidence_json(const struct evidence *e)
 		{ "is_sealed", json_boolean(e->is_sealed) },
 		{ "agent_error", text_json(e->has_error ? e->error_text : NULL) },
 		{ "scenario_outcome",
-		  e->has_result ? json_string(outcome_word(e->result_outcome)) : json_null() },
+		  e->has_result ? json_string(outcome_name(e->result_outcome)) : json_null() },
 		{ "scenario_text", text_json(e->has_result ? e->result_text : NULL) },
 		{ "hello_mismatch", text_json(e->hello_mismatch) },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
-		(void)json_object_set_new(json, members[i].key, members[i].value);
+		json_put(&json, members[i].key, members[i].value);
 	return json;
 }
 
 /* The columns that cgroups and workers share. */
-static void set_figures(json_t *json, uint64_t cpu_ns, uint64_t wall_ns, uint64_t max_gap_ns,
+static void set_figures(json_t **json, uint64_t cpu_ns, uint64_t wall_ns, uint64_t max_gap_ns,
 			uint64_t migrations, uint64_t iterations)
 {
 	double cpu = facts_cpu_percent(cpu_ns, wall_ns);
 
-	(void)json_object_set_new(json, "cpu_percent", real_json(cpu));
-	(void)json_object_set_new(json, "off_cpu_percent", real_json(wall_ns ? 100.0 - cpu : 0.0));
-	(void)json_object_set_new(json, "max_gap_ms",
-				  real_json((double)max_gap_ns / (double)NS_PER_MS));
-	(void)json_object_set_new(json, "migrations", count_json(migrations));
-	(void)json_object_set_new(json, "iterations", count_json(iterations));
+	json_put(json, "cpu_percent", real_json(cpu));
+	json_put(json, "off_cpu_percent", real_json(wall_ns ? 100.0 - cpu : 0.0));
+	json_put(json, "max_gap_ms", real_json((double)max_gap_ns / (double)NS_PER_MS));
+	json_put(json, "migrations", count_json(migrations));
+	json_put(json, "iterations", count_json(iterations));
 }
 
 static json_t *cgroups_json(const struct facts *facts)
@@ -158,9 +164,9 @@ static json_t *cgroups_json(const struct facts *facts)
 				  text_json(c->name), "cpus", count_json(c->cpus), "workers",
 				  count_json(c->workers), "incomplete", count_json(c->incomplete));
 
-		set_figures(json, c->cpu_ns, c->wall_ns, c->max_gap_ns, c->migrations,
+		set_figures(&json, c->cpu_ns, c->wall_ns, c->max_gap_ns, c->migrations,
 			    c->iterations);
-		append(list, json);
+		json_add(&list, json);
 	}
 	return list;
 }
@@ -190,9 +196,9 @@ static json_t *workers_json(const struct facts *facts)
 			w->is_complete, "exit_kind", exit_kind_name(w->exit_kind), "exit_value",
 			w->exit_value, "work_units", count_json(w->work_units));
 
-		set_figures(json, w->cpu_ns, w->wall_ns, w->max_gap_ns, w->migrations,
+		set_figures(&json, w->cpu_ns, w->wall_ns, w->max_gap_ns, w->migrations,
 			    w->iterations);
-		append(list, json);
+		json_add(&list, json);
 	}
 	return list;
 }
@@ -207,7 +213,7 @@ static json_t *timings_json(const struct facts *facts, const struct report_spec 
 		char key[40];
 
 		(void)snprintf(key, sizeof(key), "%s_s", timings[i].key);
-		(void)json_object_set_new(json, key, seconds_json(timings[i].ns));
+		json_put(&json, key, seconds_json(timings[i].ns));
 	}
 	return json;
 }
@@ -217,7 +223,7 @@ static json_t *console_json(const struct facts *facts, uint32_t outcome)
 	json_t *list = json_array();
 
 	for (size_t i = 0; outcome != KTSTR_OUTCOME_PASS && i < facts->console_count; i++)
-		append(list, text_json(facts->console[i]));
+		json_add(&list, text_json(facts->console[i]));
 	return list;
 }
 
@@ -231,7 +237,7 @@ static json_t *environment_json(const json_t *meta)
 		return json_null();
 	json = json_object();
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		(void)json_object_set(json, keys[i], json_object_get(meta, keys[i]));
+		json_put(&json, keys[i], json_incref(json_object_get(meta, keys[i])));
 	return json;
 }
 
@@ -239,9 +245,8 @@ static json_t *scenario_json(const json_t *meta, const struct facts *facts)
 {
 	json_t *json = meta ? json_copy(json_object_get(meta, "scenario")) : json_object();
 
-	(void)json_object_set_new(json, "duration_s",
-				  facts->scenario_ns ? seconds_json(facts->scenario_ns)
-						     : json_null());
+	json_put(&json, "duration_s",
+		 facts->scenario_ns ? seconds_json(facts->scenario_ns) : json_null());
 	return json;
 }
 
@@ -249,7 +254,7 @@ static json_t *scheduler_json(const json_t *meta, const struct evidence *e)
 {
 	json_t *json = meta ? json_copy(json_object_get(meta, "scheduler")) : json_object();
 
-	(void)json_object_set_new(json, "exit", text_json(e->sched_exit_text));
+	json_put(&json, "exit", text_json(e->sched_exit_text));
 	return json;
 }
 
@@ -267,7 +272,7 @@ static json_t *document(const struct verdict *v, const struct report_spec *spec,
 		{ "kind", json_string("verdict") },
 		{ "ktstr_version",
 		  text_or_empty_json(facts->meta ? facts->meta->ktstr_version : NULL) },
-		{ "verdict", json_pack("{ss so so}", "outcome", outcome_word(v->outcome), "reason",
+		{ "verdict", json_pack("{ss so so}", "outcome", outcome_name(v->outcome), "reason",
 				       text_json(v->reason), "rule", text_or_empty_json(v->rule)) },
 		{ "exit_code", json_integer(verdict_exit_code(v->outcome)) },
 		{ "scenario", scenario_json(meta, facts) },
@@ -284,16 +289,14 @@ static json_t *document(const struct verdict *v, const struct report_spec *spec,
 		{ "console_tail", console_json(facts, v->outcome) },
 		{ "command", text_or_empty_json(again) },
 	};
-	bool is_complete = json != NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
-		if (json_object_set_new(json, members[i].key, members[i].value) < 0)
-			is_complete = false;
-	json_decref(meta);
-	if (!is_complete) {
+		json_put(&json, members[i].key, members[i].value);
+	if (facts->meta && !meta) {
 		json_decref(json);
 		return NULL;
 	}
+	json_decref(meta);
 	return json;
 }
 
@@ -301,10 +304,14 @@ static int dump(FILE *out, const json_t *json, struct ktstr_error *err)
 {
 	if (!json)
 		return ktstr_fail(err, -ENOMEM, "cannot write the report: out of memory");
-	if (json_dumpf(json, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) < 0 ||
-	    fputc('\n', out) == EOF || fflush(out) != 0)
-		return ktstr_fail(err, -EIO, "cannot write the report: %s", strerror(errno));
-	return 0;
+	errno = 0;
+	if (json_dumpf(json, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) == 0 &&
+	    fputc('\n', out) != EOF && fflush(out) == 0)
+		return 0;
+	/* jansson says nothing of what it lacks, but a failed write does. */
+	return errno == 0 || errno == ENOMEM
+		       ? ktstr_fail(err, -ENOMEM, "cannot write the report: out of memory")
+		       : ktstr_fail(err, -EIO, "cannot write the report: %s", strerror(errno));
 }
 
 int report_json(FILE *out, const struct verdict *verdict, const struct report_spec *spec,

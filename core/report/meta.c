@@ -10,6 +10,23 @@
 
 #include "base/cleanup.h"
 
+void json_add(json_t **list, json_t *value)
+{
+	/* Takes @value even where it fails, as it does for a list that is NULL. */
+	if (json_array_append_new(*list, value) == 0)
+		return;
+	json_decref(*list);
+	*list = NULL;
+}
+
+void json_put(json_t **object, const char *key, json_t *value)
+{
+	if (json_object_set_new(*object, key, value) == 0)
+		return;
+	json_decref(*object);
+	*object = NULL;
+}
+
 json_t *node_to_json(const struct node *node)
 {
 	json_t *json;
@@ -111,12 +128,11 @@ static json_t *plugins_to_json(const struct meta *meta)
 	for (size_t i = 0; list && i < meta->plugin_count; i++) {
 		const struct meta_plugin *p = &meta->plugins[i];
 
-		(void)json_array_append_new(
-			list,
-			json_pack("{so so so so sI so}", "kind", text_or_empty(p->kind), "name",
-				  text_or_empty(p->name), "version", text_or_empty(p->version),
-				  "path", text_or_empty(p->path), "crc32", (json_int_t)p->crc32,
-				  "build_id", text_or_empty(p->build_id)));
+		json_add(&list,
+			 json_pack("{so so so so sI so}", "kind", text_or_empty(p->kind), "name",
+				   text_or_empty(p->name), "version", text_or_empty(p->version),
+				   "path", text_or_empty(p->path), "crc32", (json_int_t)p->crc32,
+				   "build_id", text_or_empty(p->build_id)));
 	}
 	return list;
 }
@@ -128,10 +144,9 @@ static json_t *checkers_to_json(const struct meta *meta)
 	for (size_t i = 0; list && i < meta->checker_count; i++) {
 		const struct meta_checker *c = &meta->checkers[i];
 
-		(void)json_array_append_new(
-			list, json_pack("{so so so so}", "name", text_or_empty(c->name), "path",
-					text_or_empty(c->path), "kind", text_or_empty(c->kind),
-					"params", params_or_null(c->params)));
+		json_add(&list, json_pack("{so so so so}", "name", text_or_empty(c->name), "path",
+					  text_or_empty(c->path), "kind", text_or_empty(c->kind),
+					  "params", params_or_null(c->params)));
 	}
 	return list;
 }
@@ -142,7 +157,7 @@ static json_t *vm_to_json(const struct meta *meta)
 	json_t *argv = json_array();
 
 	for (size_t i = 0; argv && i < meta->argv_count; i++)
-		(void)json_array_append_new(argv, text_or_empty(meta->argv[i]));
+		json_add(&argv, text_or_empty(meta->argv[i]));
 	return json_pack("{so sI sI sI sI sI so}", "accel", text_or_empty(meta->accel),
 			 "numa_nodes", (json_int_t)t->numa_nodes, "llcs", (json_int_t)t->llcs,
 			 "cores", (json_int_t)t->cores, "threads", (json_int_t)t->threads,
@@ -343,6 +358,10 @@ int meta_parse(const void *bytes, size_t length, struct meta **ret, struct ktstr
 	json_t *root = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, &json_error);
 	struct meta *meta = NULL;
 
+	if (!root && json_error_code(&json_error) == json_error_out_of_memory) {
+		p.rc = ktstr_fail(err, -ENOMEM, "out of memory");
+		goto done;
+	}
 	if (!json_is_object(root)) {
 		p.rc = ktstr_fail(err, -EBADMSG, "it is no JSON object");
 		goto done;

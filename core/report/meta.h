@@ -3,16 +3,18 @@
  * The META record: what a run was, as plain data and as the JSON that stands first in a run file.
  *
  * The document has these members; one that is missing reads as empty or zero:
- *   schema_version   1
- *   ktstr_version    text
- *   scenario         {name, plugin, file, seed}
- *   scheduler        {plugin, params}
- *   plugins          [{kind, name, version, path, crc32, build_id}]; kind is "scheduler",
- * "scenario", "workload" or "checker"; crc32 is a number checkers         [{name, path, kind,
- * params}]; params a tree of text, null when none were given kernel           {path, release,
- * origin} vm               {accel, numa_nodes, llcs, cores, threads, memory_bytes, argv} host
- * {cpus, uname} command          the command line that runs it again console_log      path of the
- * copy of COM1
+ * - schema_version: 1
+ * - ktstr_version: text
+ * - scenario: {name, plugin, file, seed}
+ * - scheduler: {plugin, params}
+ * - plugins: [{kind, name, version, path, crc32, build_id}]; kind is "scheduler", "scenario",
+ *   "workload" or "checker"; crc32 is a number
+ * - checkers: [{name, path, kind, params}]; params a tree of text, null when none were given
+ * - kernel: {path, release, origin}
+ * - vm: {accel, numa_nodes, llcs, cores, threads, memory_bytes, argv}
+ * - host: {cpus, uname}
+ * - command: the command line that runs it again
+ * - console_log: path of the copy of COM1
  */
 #ifndef REPORT_META_H
 #define REPORT_META_H
@@ -75,6 +77,13 @@ struct meta {
 
 /* The document. NULL when out of memory. */
 json_t *meta_to_json(const struct meta *meta);
+
+/*
+ * Put @value (taken) at the end of *list, or into *object; NULL in *list or *object when there was
+ * no memory for it or for one before it, so that only the end has to be looked at.
+ */
+void json_add(json_t **list, json_t *value);
+void json_put(json_t **object, const char *key, json_t *value);
 
 /* A seed: a number, or a text of digits where it is too large for a signed 64-bit one. */
 json_t *meta_seed_to_json(uint64_t seed);

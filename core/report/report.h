@@ -36,31 +36,37 @@ int report_text(FILE *out, const struct verdict *verdict, const struct report_sp
  * One JSON document on its own lines, with these members. What is not known is null, "" or left out
  * as said; times are numbers of seconds in members that end in _s, else the unit ends the name.
  *
- *   schema_version  1; grows only by new members
- *   kind            "verdict"
- *   ktstr_version   of the ktstr that recorded the run
- *   verdict         {outcome, reason, rule}: outcome "PASS", "SKIP", "UNDECIDED", "FAIL" or
- * "ERROR"; reason one sentence, why it is not a PASS, "" on PASS; rule the name of the rule that
- * decided exit_code       of the process that prints this scenario        {name, plugin, file,
- * seed, duration_s} scheduler       {plugin, params, exit}: params null when none were given; exit
- * null, or how it died checkers        [{name, path, outcome, reason, frames_seen, took_s,
- * findings: [{outcome, subject, metric, unit, measured, limit, text}]}]: outcome "NONE" when it
- * never decided evidence {is_whole, end_reason, frames_received, frames_recorded, frames_torn,
- * frames_dropped, frames_oversize, bytes_received, has_end, end_matches, is_torn, is_sealed,
- * agent_error, scenario_outcome, scenario_text, hello_mismatch} cgroups         [{id, name, cpus,
- * workers, incomplete, cpu_percent, off_cpu_percent, max_gap_ms, migrations, iterations}]: sums
- * over workers, percents of their wall time workers         [{tid, cgroup_id, group, index,
- * workload, is_complete, exit_kind, exit_value, cpu_percent, off_cpu_percent, max_gap_ms,
- * migrations, iterations}], worst first workers_total   how many reported; more than `workers` has
- * when it was cut timings         {prepare_s, image_s, qemu_start_s, kernel_to_init_s,
- * agent_to_scenario_s, scenario_s, teardown_s, judging_s, total_s, overhead_s}: parts that did not
- *                   happen are left out
- *   paths           {run, console_log}
- *   environment     {kernel: {path, release, origin}, vm: {accel, numa_nodes, llcs, cores, threads,
- *                   memory_bytes, argv}, host: {cpus, uname}, plugins: [{kind, name, version, path,
- *                   crc32, build_id}]}; null when the run file does not say
- *   console_tail    [text]: the last lines of the console when the verdict is not PASS
- *   command         runs it again
+ * - schema_version: 1; grows only by new members
+ * - kind: "verdict"
+ * - ktstr_version: of the ktstr that recorded the run
+ * - verdict: {outcome, reason, rule}; outcome "PASS", "SKIP", "UNDECIDED", "FAIL" or "ERROR";
+ *   reason one sentence, why it is not a PASS, "" on PASS; rule the name of the rule that decided
+ * - exit_code: of the process that prints this
+ * - scenario: {name, plugin, file, seed, duration_s}
+ * - scheduler: {plugin, params, exit}; params null when none were given; exit null, or how it died
+ * - checkers: [{name, path, outcome, reason, frames_seen, took_s, findings}]; outcome "NONE" when
+ *   it never decided; reason null, or why the outcome is not the checker's own, or its words for
+ *   an ERROR: it counts before all findings
+ * - findings: [{outcome, subject, metric, unit, measured, limit, limit_kind, text}]; measured null
+ *   where there is no figure; limit_kind "none" (limit is null then), "at_most" or "at_least"
+ * - evidence: {is_whole, end_reason, frames_received, frames_recorded, frames_torn,
+ *   frames_dropped, frames_oversize, bytes_received, has_end, end_matches, is_torn, is_sealed,
+ *   agent_error, scenario_outcome, scenario_text, hello_mismatch}
+ * - cgroups: [{id, name, cpus, workers, incomplete, cpu_percent, off_cpu_percent, max_gap_ms,
+ *   migrations, iterations}]; sums over workers, percents of their wall time
+ * - workers: [{tid, cgroup_id, group, index, workload, is_complete, exit_kind, exit_value,
+ *   work_units, cpu_percent, off_cpu_percent, max_gap_ms, migrations, iterations}], worst first
+ * - workers_total: how many reported; more than `workers` has when it was cut
+ * - timings: {prepare_s, image_s, qemu_start_s, kernel_to_init_s, agent_to_scenario_s, scenario_s,
+ *   teardown_s, judging_s, total_s, overhead_s}; parts that did not happen are left out
+ * - paths: {run, console_log}
+ * - environment: {kernel: {path, release, origin}, vm: {accel, numa_nodes, llcs, cores, threads,
+ *   memory_bytes, argv}, host: {cpus, uname}, plugins: [{kind, name, version, path, crc32,
+ *   build_id}]}; null when the run file does not say
+ * - console_tail: [text]; the last lines of the console when the verdict is not PASS
+ * - command: runs it again
+ *
+ * -ENOMEM rather than a document that lacks something, -EIO when @out could not be written.
  */
 int report_json(FILE *out, const struct verdict *verdict, const struct report_spec *spec,
 		struct ktstr_error *err);

@@ -3,19 +3,18 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "coord/coord.h"
+#include "report/checkers.h"
 #include "report/facts.h"
 #include "report/table.h"
 
-/* Rows of workers, and sentences of one checker, that are shown without --verbose. */
+/* Rows of workers that are shown without --verbose. */
 #define WORKERS_SHOWN 16
-#define SENTENCES_SHOWN 8
 
 struct text {
 	struct str out;
@@ -41,124 +40,46 @@ static void add_safe_line(struct text *t, const char *before, const char *text)
 	ADD(t, "\n");
 }
 
-static const char *outcome_colour(uint32_t outcome)
-{
-	switch (outcome) {
-	case KTSTR_OUTCOME_PASS:
-		return "\033[1;32m";
-	case KTSTR_OUTCOME_SKIP:
-	case KTSTR_OUTCOME_UNDECIDED:
-		return "\033[1;33m";
-	default:
-		return "\033[1;31m";
-	}
-}
-
-/* The name of an outcome, padded to @width columns. */
-static void add_outcome(struct text *t, uint32_t outcome, int width)
-{
-	const char *name = outcome == KTSTR_OUTCOME_NONE ? "NONE" : outcome_name(outcome);
-	int pad = width - (int)strlen(name);
-
-	if (t->spec->has_colour)
-		ADD(t, "%s%s\033[0m", outcome_colour(outcome), name);
-	else
-		ADD(t, "%s", name);
-	if (pad > 0)
-		ADD(t, "%*s", pad, "");
-}
-
 static void add_headline(struct text *t)
 {
 	const struct meta *meta = t->facts->meta;
 
-	add_outcome(t, t->verdict->outcome, 0);
+	keep(t, outcome_add(t->verdict->outcome, 0, t->spec->has_colour, &t->out));
 	if (meta) {
 		ADD(t, " ");
 		keep(t, text_add_safe(&t->out, meta->scenario_name));
-		ADD(t, "  ");
+		ADD(t, " under ");
 		keep(t, text_add_safe(&t->out, meta->scheduler));
 	}
 	if (t->facts->scenario_ns > 0)
-		ADD(t, "  %.1f s", (double)t->facts->scenario_ns / (double)NS_PER_S);
+		ADD(t, ", scenario %.1f s", (double)t->facts->scenario_ns / (double)NS_PER_S);
 	ADD(t, "\n");
 }
 
-/*
- * Is the limit one from below? A checker does not say, but a figure that passes above its limit or
- * fails below it tells.
- */
-static bool is_floor(const struct finding *f)
+static bool has_good_end(const struct evidence *e)
 {
-	return f->outcome == KTSTR_OUTCOME_PASS ? f->measured > f->limit : f->measured < f->limit;
+	return e->has_summary && e->summary.end_reason == COORD_END_STREAM;
 }
 
-/* "spread 32.1 %, at most 15 %": the figures alone. */
-static void add_figures(struct text *t, const struct finding *f)
+/* That a guest powers off is no evidence where it was told to. */
+static size_t count_console(const struct text *t)
 {
-	char measured[40], limit[40];
-	const char *gap = f->unit && *f->unit ? " " : "";
+	size_t count = t->facts->console_count;
 
-	text_figure(measured, sizeof(measured), f->measured);
-	text_figure(limit, sizeof(limit), f->limit);
-	keep(t, text_add_safe(&t->out, f->metric ? f->metric : ""));
-	ADD(t, " %s%s", measured, gap);
-	keep(t, text_add_safe(&t->out, f->unit ? f->unit : ""));
-	if (!isfinite(f->limit))
-		return;
-	ADD(t, ", at %s %s%s", is_floor(f) ? "least" : "most", limit, gap);
-	keep(t, text_add_safe(&t->out, f->unit ? f->unit : ""));
-}
-
-static void add_finding_sentence(struct text *t, const struct decision *d, const struct finding *f)
-{
-	ADD(t, "  ");
-	keep(t, text_add_safe(&t->out, d->name));
-	ADD(t, ": ");
-	if (f->text && *f->text) {
-		keep(t, text_add_safe(&t->out, f->text));
-	} else {
-		keep(t, text_add_safe(&t->out, f->subject ? f->subject : ""));
-		ADD(t, ": ");
-		add_figures(t, f);
-	}
-	ADD(t, "\n");
-}
-
-/* What a checker has against the run: its sentences, or its reason. */
-static void add_decision_evidence(struct text *t, const struct decision *d)
-{
-	size_t shown = 0, more = 0;
-
-	for (size_t i = 0; i < d->finding_count; i++) {
-		if (d->findings[i].outcome == KTSTR_OUTCOME_PASS)
-			continue;
-		if (shown == SENTENCES_SHOWN && !t->spec->is_verbose) {
-			more++;
-			continue;
-		}
-		add_finding_sentence(t, d, &d->findings[i]);
-		shown++;
-	}
-	if (more > 0)
-		ADD(t, "  %s: and %zu more like these (--verbose shows them)\n", d->name, more);
-	if (d->reason && *d->reason) {
-		ADD(t, "  ");
-		keep(t, text_add_safe(&t->out, d->name));
-		add_safe_line(t, ": ", d->reason);
-	} else if (shown == 0 && d->outcome == KTSTR_OUTCOME_NONE) {
-		ADD(t, "  ");
-		keep(t, text_add_safe(&t->out, d->name));
-		ADD(t, ": never decided\n");
-	}
+	while (count > 0 && has_good_end(&t->verdict->evidence) &&
+	       str_ends(t->facts->console[count - 1], "reboot: Power down"))
+		count--;
+	return count;
 }
 
 static void add_console_tail(struct text *t)
 {
-	if (t->facts->console_count == 0)
+	size_t count = count_console(t);
+
+	if (count == 0)
 		return;
 	ADD(t, "\nend of the console:\n");
-	for (size_t i = 0; i < t->facts->console_count; i++)
+	for (size_t i = 0; i < count; i++)
 		add_safe_line(t, "  | ", t->facts->console[i]);
 }
 
@@ -175,7 +96,6 @@ static const char *again_command(const struct text *t)
 static void add_run_evidence(struct text *t)
 {
 	const struct evidence *e = &t->verdict->evidence;
-	bool has_good_end = e->has_summary && e->summary.end_reason == COORD_END_STREAM;
 	bool has_bad_result = e->has_result && e->result_outcome != KTSTR_OUTCOME_PASS;
 	const struct {
 		const char *before;
@@ -185,7 +105,7 @@ static void add_run_evidence(struct text *t)
 		{ "  scenario: ", has_bad_result ? e->result_text : NULL },
 		{ "  agent: ", e->has_error ? e->error_text : NULL },
 		{ "  plugins: ", e->hello_mismatch },
-		{ "  end of the run: ", has_good_end ? NULL : e->end_reason },
+		{ "  end of the run: ", has_good_end(e) ? NULL : e->end_reason },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
@@ -193,127 +113,34 @@ static void add_run_evidence(struct text *t)
 			add_safe_line(t, lines[i].before, lines[i].text);
 }
 
-/* Why it is not a PASS, before all tables. */
+static void add_checkers(struct text *t)
+{
+	const struct checkers_style style = { .has_colour = t->spec->has_colour,
+					      .is_verbose = t->spec->is_verbose };
+
+	keep(t, checkers_add(t->verdict, &style, &t->out));
+}
+
+/*
+ * Why it is not a PASS, before all figures of cgroups and workers. A sentence that stands in the
+ * table of checkers does not stand before it too.
+ */
 static void add_evidence(struct text *t)
 {
 	const struct verdict *v = t->verdict;
 	const char *again = again_command(t);
 
-	if (v->outcome == KTSTR_OUTCOME_PASS)
+	if (v->outcome == KTSTR_OUTCOME_PASS) {
+		add_checkers(t);
 		return;
-	if (v->reason[0])
+	}
+	if (v->reason[0] && !checkers_say_reason(v))
 		add_safe_line(t, "  ", v->reason);
-	for (size_t i = 0; i < v->decision_count; i++)
-		if (v->decisions[i].outcome != KTSTR_OUTCOME_PASS)
-			add_decision_evidence(t, &v->decisions[i]);
 	add_run_evidence(t);
+	add_checkers(t);
 	add_console_tail(t);
 	if (again)
 		add_safe_line(t, "\nrun it again: ", again);
-}
-
-/* How much of its limit a finding uses up, to compare findings of one metric. */
-static double finding_ratio(const struct finding *f)
-{
-	double over = is_floor(f) ? f->limit : f->measured;
-	double under = is_floor(f) ? f->measured : f->limit;
-
-	if (!isfinite(over) || !isfinite(under) || under == 0)
-		return f->outcome == KTSTR_OUTCOME_PASS ? 0 : INFINITY;
-	return over / under;
-}
-
-static bool is_worse(const struct finding *a, const struct finding *b)
-{
-	if (a->outcome != b->outcome)
-		return a->outcome > b->outcome;
-	return finding_ratio(a) > finding_ratio(b);
-}
-
-static bool same_metric(const struct finding *a, const struct finding *b)
-{
-	return strcmp(a->metric ? a->metric : "", b->metric ? b->metric : "") == 0;
-}
-
-/* The worst finding of @findings[first]'s metric; *ret_same: how many there are. NULL when an
- * earlier one has that metric. */
-static const struct finding *worst_of(const struct decision *d, size_t first, size_t *ret_same)
-{
-	const struct finding *worst = &d->findings[first];
-
-	for (size_t i = 0; i < first; i++)
-		if (same_metric(&d->findings[i], worst))
-			return NULL;
-	*ret_same = 1;
-	for (size_t i = first + 1; i < d->finding_count; i++) {
-		if (!same_metric(&d->findings[i], &d->findings[first]))
-			continue;
-		(*ret_same)++;
-		if (is_worse(&d->findings[i], worst))
-			worst = &d->findings[i];
-	}
-	return worst;
-}
-
-#define METRICS_MAX 32
-
-/* One line of a checker: figures, or the sentence where figures decided nothing. */
-static void add_worst(struct text *t, const struct finding *worst, size_t same)
-{
-	bool has_figures = worst->outcome == KTSTR_OUTCOME_PASS ||
-			   worst->outcome == KTSTR_OUTCOME_FAIL || !worst->text;
-
-	ADD(t, "  ");
-	if (!has_figures) {
-		keep(t, text_add_safe(&t->out, worst->text));
-		return;
-	}
-	add_figures(t, worst);
-	if (!worst->subject || !*worst->subject)
-		return;
-	ADD(t, same > 1 ? "  (worst: " : "  (");
-	keep(t, text_add_safe(&t->out, worst->subject));
-	ADD(t, ")");
-}
-
-static void add_decision(struct text *t, const struct decision *d, int width)
-{
-	size_t lines = 0;
-
-	ADD(t, "  ");
-	keep(t, text_add_safe(&t->out, d->name));
-	ADD(t, "%*s  ", width - (int)text_width(d->name), "");
-	add_outcome(t, d->outcome, 9);
-	for (size_t i = 0; i < d->finding_count && lines < METRICS_MAX; i++) {
-		size_t same;
-		const struct finding *worst = worst_of(d, i, &same);
-
-		if (!worst)
-			continue;
-		if (lines++ > 0)
-			ADD(t, "\n%*s", width + 13, "");
-		add_worst(t, worst, same);
-	}
-	if (lines == 0 && d->reason && *d->reason) {
-		ADD(t, "  ");
-		keep(t, text_add_safe(&t->out, d->reason));
-	}
-	while (t->out.length > 0 && t->out.data[t->out.length - 1] == ' ')
-		t->out.data[--t->out.length] = '\0';
-	ADD(t, "\n");
-}
-
-static void add_decisions(struct text *t)
-{
-	int width = 0;
-
-	for (size_t i = 0; i < t->verdict->decision_count; i++)
-		if ((int)text_width(t->verdict->decisions[i].name) > width)
-			width = (int)text_width(t->verdict->decisions[i].name);
-	if (t->verdict->decision_count > 0)
-		ADD(t, "\nchecker\n");
-	for (size_t i = 0; i < t->verdict->decision_count; i++)
-		add_decision(t, &t->verdict->decisions[i], width);
 }
 
 static double milliseconds(uint64_t ns)
@@ -324,8 +151,8 @@ static double milliseconds(uint64_t ns)
 static void add_cgroups(struct text *t)
 {
 	static const struct table_column columns[] = {
-		{ "cgroup", true },	 { "workers", false },	  { "CPU %", false },
-		{ "off-CPU %", false },	 { "max gap ms", false }, { "migrations", false },
+		{ "cgroup", true },	 { "workers", false }, { "CPU %", false },
+		{ "off-CPU %", false },	 { "gap ms", false },  { "migrations", false },
 		{ "iterations", false },
 	};
 	struct table table;
@@ -403,8 +230,8 @@ static void add_worker(struct text *t, struct table *table, const struct facts_w
 static void add_workers(struct text *t)
 {
 	static const struct table_column columns[] = {
-		{ "worker", false },	 { "cgroup", true },	  { "workload", true },
-		{ "CPU %", false },	 { "off-CPU %", false },  { "max gap ms", false },
+		{ "tid", false },	 { "cgroup", true },	  { "workload", true },
+		{ "CPU %", false },	 { "off-CPU %", false },  { "gap ms", false },
 		{ "migrations", false }, { "iterations", false }, { "", true },
 	};
 	const struct facts *facts = t->facts;
@@ -449,7 +276,8 @@ static void add_environment(struct text *t)
 	if (!meta)
 		return;
 	ADD(t, "kernel       ");
-	keep(t, text_add_safe(&t->out, meta->kernel_release));
+	keep(t, text_add_safe(&t->out,
+			      meta->kernel_release[0] ? meta->kernel_release : meta->kernel_path));
 	ADD(t, ", ");
 	keep(t, text_add_safe(&t->out, meta->accel));
 	ADD(t, ", %" PRIu64 " CPUs, seed %" PRIu64 "\n",
@@ -479,7 +307,7 @@ static void add_paths(struct text *t)
 
 static void add_last_line(struct text *t)
 {
-	add_outcome(t, t->verdict->outcome, 0);
+	keep(t, outcome_add(t->verdict->outcome, 0, t->spec->has_colour, &t->out));
 	if (t->verdict->reason[0] && t->verdict->outcome != KTSTR_OUTCOME_PASS)
 		add_safe_line(t, ": ", t->verdict->reason);
 	else if (t->spec->took_ns > 0)
@@ -500,7 +328,6 @@ int report_text(FILE *out, const struct verdict *verdict, const struct report_sp
 	t.facts = facts;
 	add_headline(&t);
 	add_evidence(&t);
-	add_decisions(&t);
 	add_cgroups(&t);
 	add_workers(&t);
 	add_timings(&t);

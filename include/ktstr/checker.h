@@ -18,17 +18,30 @@
 #include "ktstr/plugin.h"
 #include "ktstr/topology.h"
 
-/* One thing that a checker found: a figure against its limit. Strings are copied by the host. */
+/* What the limit of a finding asks for. */
+#define KTSTR_LIMIT_NONE 0u	/* there is none: the figure stands alone, or there is no figure */
+#define KTSTR_LIMIT_AT_MOST 1u	/* measured <= limit is good */
+#define KTSTR_LIMIT_AT_LEAST 2u /* measured >= limit is good */
+
+/*
+ * One thing that a checker found: a figure against its limit, or a sentence. Strings are copied by
+ * the host.
+ *
+ * A report makes a line of the figure: "longest gap 55.5 ms of at most 4000 ms (cgroup hog0)". A
+ * metric without a unit is counted: "2 unexpected CPUs (tid 123)".
+ */
 struct ktstr_finding {
 	uint32_t size; /* sizeof(struct ktstr_finding) */
 	/* PASS: measured and good. SKIP, UNDECIDED, FAIL: as said. ERROR: the evidence is broken.
 	 */
 	uint32_t outcome;
 	const char *subject; /* what it speaks of: "cgroup hog0", "tid 123" */
-	const char *metric;  /* "spread" */
-	const char *unit;    /* "%", "ms"; may be "" */
-	double measured;
-	double limit;
+	const char *metric;  /* "longest gap"; NULL or "": no figure, the text says all */
+	const char *unit;    /* "%", "ms"; NULL or "": the metric is counted */
+	double measured;     /* finite, as the next */
+	double limit;	     /* not looked at where there is none */
+	uint32_t limit_kind; /* KTSTR_LIMIT_ */
+	uint32_t reserved;   /* 0 */
 	/* The sentence, for a person. NULL where outcome is PASS and the figure says all. */
 	const char *text;
 };

@@ -49,14 +49,14 @@ static void judge(struct worker_table *table, const struct table_cgroup *cgroup,
 	int decimals;
 
 	if (has_broken) {
-		table_find(table, KTSTR_OUTCOME_UNDECIDED, cgroup->subject, 0,
-			   "%s: not every worker left figures, so shares cannot be compared",
-			   cgroup->subject);
+		table_say(table, KTSTR_OUTCOME_UNDECIDED, cgroup->subject,
+			  "%s: not every worker left figures, so shares cannot be compared",
+			  cgroup->subject);
 		return;
 	}
 	if (count < 2) {
-		table_find(table, KTSTR_OUTCOME_SKIP, cgroup->subject, 0,
-			   "%s: one worker alone, nothing to compare", cgroup->subject);
+		table_say(table, KTSTR_OUTCOME_SKIP, cgroup->subject,
+			  "%s: one worker alone, nothing to compare", cgroup->subject);
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
@@ -82,6 +82,7 @@ static void judge(struct worker_table *table, const struct table_cgroup *cgroup,
 static const struct table_rule rule = {
 	.metric = "spread",
 	.unit = "%",
+	.limit_kind = KTSTR_LIMIT_AT_MOST,
 	.judge = judge,
 };
 

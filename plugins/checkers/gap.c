@@ -89,6 +89,7 @@ static void timeout(struct worker_table *table, const struct ktstr_worker_report
 static const struct table_rule rule = {
 	.metric = "longest gap",
 	.unit = "ms",
+	.limit_kind = KTSTR_LIMIT_AT_MOST,
 	.judge = judge,
 	.timeout = timeout,
 };

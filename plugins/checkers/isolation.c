@@ -46,8 +46,8 @@ static void judge_worker(struct worker_table *table, const struct table_cgroup *
 	for (size_t i = 0; i < KTSTR_CPUS_MAX / 64; i++)
 		foreign.bits[i] = worker->cpus_used.bits[i] & ~limit->cpus.bits[i];
 	if (!ktstr_cpuset_count(&worker->cpus_used))
-		table_find(table, KTSTR_OUTCOME_UNDECIDED, subject, 0,
-			   "tid %u did not say where it ran", worker->tid);
+		table_say(table, KTSTR_OUTCOME_UNDECIDED, subject,
+			  "tid %u did not say where it ran", worker->tid);
 	else if (ktstr_cpuset_count(&foreign))
 		table_find(table, KTSTR_OUTCOME_FAIL, subject, ktstr_cpuset_count(&foreign),
 			   "tid %u ran on unexpected CPUs %s (%s may use %s)", worker->tid,
@@ -67,13 +67,13 @@ static void judge(struct worker_table *table, const struct table_cgroup *cgroup,
 
 	(void)has_broken;
 	if (!cgroup->is_described && cgroup->id != 0) {
-		table_find(table, KTSTR_OUTCOME_ERROR, cgroup->subject, 0,
-			   "%s has workers, but no frame describes it", cgroup->subject);
+		table_say(table, KTSTR_OUTCOME_ERROR, cgroup->subject,
+			  "%s has workers, but no frame describes it", cgroup->subject);
 		return;
 	}
 	if (!limit || !limit->is_described) {
-		table_find(table, KTSTR_OUTCOME_SKIP, cgroup->subject, 0,
-			   "%s was not bound to CPUs all the time", cgroup->subject);
+		table_say(table, KTSTR_OUTCOME_SKIP, cgroup->subject,
+			  "%s was not bound to CPUs all the time", cgroup->subject);
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
@@ -86,7 +86,8 @@ static void judge(struct worker_table *table, const struct table_cgroup *cgroup,
 
 static const struct table_rule rule = {
 	.metric = "unexpected CPUs",
-	.unit = "CPUs",
+	.unit = "",
+	.limit_kind = KTSTR_LIMIT_AT_MOST,
 	.judge = judge,
 };
 

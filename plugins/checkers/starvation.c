@@ -27,14 +27,15 @@ static void timeout(struct worker_table *table, const struct ktstr_worker_report
 {
 	char subject[32];
 
-	table_find(table, KTSTR_OUTCOME_FAIL, table_tid(subject, sizeof(subject), worker), 0,
-		   "tid %u (%s) did not respond for 5 s when told to stop", worker->tid,
-		   worker->workload);
+	table_say(table, KTSTR_OUTCOME_FAIL, table_tid(subject, sizeof(subject), worker),
+		  "tid %u (%s) did not respond for 5 s when told to stop", worker->tid,
+		  worker->workload);
 }
 
 static const struct table_rule rule = {
 	.metric = "least work",
 	.unit = "units",
+	.limit_kind = KTSTR_LIMIT_AT_LEAST,
 	.judge = judge,
 	.timeout = timeout,
 };

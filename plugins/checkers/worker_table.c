@@ -175,29 +175,48 @@ int worker_table_observe(void *state, const struct ktstr_frame *frame, struct kt
 	return 0;
 }
 
-void table_find(struct worker_table *table, uint32_t outcome, const char *subject, double measured,
-		const char *format, ...)
+static void hand_over(struct worker_table *table, struct ktstr_finding *finding, const char *format,
+		      va_list args)
 {
 	/* A set of CPUs is the longest thing that a sentence can hold. */
 	char text[2 * TABLE_CPUS_TEXT_MAX + 512];
+
+	(void)vsnprintf(text, sizeof(text), format, args);
+	finding->size = sizeof(*finding);
+	finding->text = text;
+	if (weights[finding->outcome] > weights[table->outcome])
+		table->outcome = finding->outcome;
+	table->judge->finding(table->judge, finding);
+}
+
+void table_find(struct worker_table *table, uint32_t outcome, const char *subject, double measured,
+		const char *format, ...)
+{
 	struct ktstr_finding finding = {
-		.size = sizeof(finding),
 		.outcome = outcome,
 		.subject = subject,
 		.metric = table->rule->metric,
 		.unit = table->rule->unit,
 		.measured = measured,
 		.limit = table->limit,
-		.text = text,
+		.limit_kind = table->rule->limit_kind,
 	};
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(text, sizeof(text), format, args);
+	hand_over(table, &finding, format, args);
 	va_end(args);
-	if (weights[outcome] > weights[table->outcome])
-		table->outcome = outcome;
-	table->judge->finding(table->judge, &finding);
+}
+
+void table_say(struct worker_table *table, uint32_t outcome, const char *subject,
+	       const char *format, ...)
+{
+	struct ktstr_finding finding = { .outcome = outcome, .subject = subject };
+	va_list args;
+
+	va_start(args, format);
+	hand_over(table, &finding, format, args);
+	va_end(args);
 }
 
 const char *table_tid(char *text, size_t size, const struct ktstr_worker_report *worker)
@@ -256,34 +275,34 @@ static void broken_find(struct worker_table *table, const struct ktstr_worker_re
 	(void)table_tid(subject, sizeof(subject), worker);
 	switch (worker->exit_kind) {
 	case KTSTR_WORKER_EXIT_CODE:
-		table_find(table, KTSTR_OUTCOME_ERROR, subject, 0,
-			   "worker tid %u (%s) exited with code %d before it reported", worker->tid,
-			   worker->workload, worker->exit_value);
+		table_say(table, KTSTR_OUTCOME_ERROR, subject,
+			  "worker tid %u (%s) exited with code %d before it reported", worker->tid,
+			  worker->workload, worker->exit_value);
 		return;
 	case KTSTR_WORKER_EXIT_SIGNAL:
 		signal_name = sigabbrev_np(worker->exit_value);
 		if (signal_name)
-			table_find(table, KTSTR_OUTCOME_ERROR, subject, 0,
-				   "worker tid %u (%s) was killed by SIG%s", worker->tid,
-				   worker->workload, signal_name);
+			table_say(table, KTSTR_OUTCOME_ERROR, subject,
+				  "worker tid %u (%s) was killed by SIG%s", worker->tid,
+				  worker->workload, signal_name);
 		else
-			table_find(table, KTSTR_OUTCOME_ERROR, subject, 0,
-				   "worker tid %u (%s) was killed by signal %d", worker->tid,
-				   worker->workload, worker->exit_value);
+			table_say(table, KTSTR_OUTCOME_ERROR, subject,
+				  "worker tid %u (%s) was killed by signal %d", worker->tid,
+				  worker->workload, worker->exit_value);
 		return;
 	case KTSTR_WORKER_EXIT_TIMEOUT:
 		if (table->rule->timeout)
 			table->rule->timeout(table, worker);
 		else
-			table_find(table, KTSTR_OUTCOME_UNDECIDED, subject, 0,
-				   "tid %u did not respond for 5 s when told to stop, so it left "
-				   "no figures",
-				   worker->tid);
+			table_say(table, KTSTR_OUTCOME_UNDECIDED, subject,
+				  "tid %u did not respond for 5 s when told to stop, so it left "
+				  "no figures",
+				  worker->tid);
 		return;
 	default:
-		table_find(table, KTSTR_OUTCOME_ERROR, subject, 0,
-			   "worker tid %u (%s) left no report and no reason", worker->tid,
-			   worker->workload);
+		table_say(table, KTSTR_OUTCOME_ERROR, subject,
+			  "worker tid %u (%s) left no report and no reason", worker->tid,
+			  worker->workload);
 	}
 }
 
@@ -297,9 +316,9 @@ static bool worker_is_measured(struct worker_table *table, const struct ktstr_wo
 		return false;
 	}
 	if (!worker->wall_time_ns) {
-		table_find(table, KTSTR_OUTCOME_UNDECIDED,
-			   table_tid(subject, sizeof(subject), worker), 0,
-			   "tid %u reported no wall time, so nothing was measured", worker->tid);
+		table_say(table, KTSTR_OUTCOME_UNDECIDED,
+			  table_tid(subject, sizeof(subject), worker),
+			  "tid %u reported no wall time, so nothing was measured", worker->tid);
 		return false;
 	}
 	return true;
@@ -311,7 +330,7 @@ int worker_table_finish(void *state, uint32_t *ret_outcome, struct ktstr_error *
 	const struct ktstr_worker_report **members;
 
 	if (!table->worker_count) {
-		table_find(table, KTSTR_OUTCOME_UNDECIDED, "run", 0, "no worker reported");
+		table_say(table, KTSTR_OUTCOME_UNDECIDED, "run", "no worker reported");
 		*ret_outcome = table->outcome;
 		return 0;
 	}

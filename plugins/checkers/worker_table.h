@@ -37,9 +37,10 @@ struct worker_table;
 
 /* How one checker judges what the table holds. */
 struct table_rule {
-	/* The figure that the checker measures, and the unit of it and of the limit. */
+	/* The figure that the checker measures, as struct ktstr_finding has it. */
 	const char *metric;
 	const char *unit;
+	uint32_t limit_kind;
 	/*
 	 * Judge one cgroup. @workers are those with a report of their own and a measured life;
 	 * there is at least one. @has_broken: there were others too.
@@ -88,13 +89,15 @@ int worker_table_finish(void *table, uint32_t *ret_outcome, struct ktstr_error *
 void worker_table_close(void *table);
 
 /*
- * Hand one finding to the host. The outcome of the whole is that of the weightiest finding:
- * FAIL, ERROR, UNDECIDED, PASS, SKIP. A FAIL comes first because it rests on a worker's own whole
- * report, whatever else broke.
+ * Hand one finding to the host: a figure and its sentence, or the sentence alone. The outcome of
+ * the whole is that of the weightiest finding: FAIL, ERROR, UNDECIDED, PASS, SKIP. A FAIL comes
+ * first because it rests on a worker's own whole report, whatever else broke.
  */
 __attribute__((format(printf, 5, 6))) void table_find(struct worker_table *table, uint32_t outcome,
 						      const char *subject, double measured,
 						      const char *format, ...);
+__attribute__((format(printf, 4, 5))) void table_say(struct worker_table *table, uint32_t outcome,
+						     const char *subject, const char *format, ...);
 
 /* "tid 123". Returns @text. */
 const char *table_tid(char *text, size_t size, const struct ktstr_worker_report *worker);

@@ -74,6 +74,7 @@ static void report_wait(struct checker *c, uint32_t outcome, const char *subject
 		.unit = "ms",
 		.measured = wait_ms,
 		.limit = c->max_wait_ms,
+		.limit_kind = KTSTR_LIMIT_AT_MOST,
 		.text = text,
 	};
 
@@ -122,9 +123,15 @@ static int checker_finish(void *state, uint32_t *ret_outcome, struct ktstr_error
 
 	(void)err;
 	if (c->judged == 0) {
-		report_wait(c, KTSTR_OUTCOME_UNDECIDED, "all workers", 0,
-			    "no worker ran often enough to be judged; lower 'min_runs' or hold "
-			    "longer");
+		/* Without a metric it is a sentence alone: there is no figure to show. */
+		c->judge->finding(c->judge,
+				  &(struct ktstr_finding){
+					  .size = sizeof(struct ktstr_finding),
+					  .outcome = KTSTR_OUTCOME_UNDECIDED,
+					  .subject = "all workers",
+					  .text = "no worker ran often enough to be judged; lower "
+						  "'min_runs' or hold longer",
+				  });
 		*ret_outcome = KTSTR_OUTCOME_UNDECIDED;
 		return 0;
 	}

@@ -168,10 +168,11 @@ static int judgement_observe(void *state, const struct ktstr_frame *frame, struc
 					    .size = sizeof(struct ktstr_finding),
 					    .outcome = KTSTR_OUTCOME_FAIL,
 					    .subject = subject,
-					    .metric = "work units",
-					    .unit = "",
+					    .metric = "least work",
+					    .unit = "units",
 					    .measured = 0,
 					    .limit = 1,
+					    .limit_kind = KTSTR_LIMIT_AT_LEAST,
 					    .text = "never got to work in the whole wave",
 				    });
 	return 0;
@@ -191,9 +192,10 @@ static int judgement_finish(void *state, uint32_t *ret_outcome, struct ktstr_err
 				  .outcome = outcome,
 				  .subject = "all waves",
 				  .metric = "workers that reported",
-				  .unit = "",
+				  .unit = "", /* counted: "12 workers that reported of ..." */
 				  .measured = (double)j->reported,
 				  .limit = (double)j->expected,
+				  .limit_kind = KTSTR_LIMIT_AT_LEAST,
 				  .text = outcome == KTSTR_OUTCOME_PASS
 						  ? NULL
 						  : "fewer workers reported than were started",

@@ -17,10 +17,14 @@ static void take_finding(struct ktstr_judge *judge, const struct ktstr_finding *
 	found->outcome = finding->outcome;
 	found->measured = finding->measured;
 	found->limit = finding->limit;
+	found->limit_kind = finding->limit_kind;
+	cr_assert(finding->text || finding->metric);
+	cr_assert_eq(finding->reserved, 0);
 	(void)snprintf(found->subject, sizeof(found->subject), "%s", finding->subject);
-	(void)snprintf(found->metric, sizeof(found->metric), "%s", finding->metric);
-	(void)snprintf(found->unit, sizeof(found->unit), "%s", finding->unit);
-	(void)snprintf(found->text, sizeof(found->text), "%s", finding->text);
+	(void)snprintf(found->metric, sizeof(found->metric), "%s",
+		       finding->metric ? finding->metric : "");
+	(void)snprintf(found->unit, sizeof(found->unit), "%s", finding->unit ? finding->unit : "");
+	(void)snprintf(found->text, sizeof(found->text), "%s", finding->text ? finding->text : "");
 }
 
 struct court *court_open(const char *name, const struct ktstr_value *values)
@@ -126,4 +130,13 @@ void expect_found(const struct court *court, size_t index, uint32_t outcome, con
 	cr_expect_float_eq(found->measured, measured, 1e-6, "measured %f", found->measured);
 	cr_expect_float_eq(found->limit, limit, 1e-6, "limit %f", found->limit);
 	cr_expect_str_eq(found->text, text);
+}
+
+void expect_sentence(const struct court *court, size_t index, uint32_t outcome, const char *subject,
+		     const char *text)
+{
+	expect_found(court, index, outcome, subject, 0, 0, text);
+	cr_expect_str_empty(court->found[index].metric);
+	cr_expect_str_empty(court->found[index].unit);
+	cr_expect_eq(court->found[index].limit_kind, KTSTR_LIMIT_NONE);
 }

@@ -19,6 +19,7 @@ struct found {
 	char unit[16];
 	double measured;
 	double limit;
+	uint32_t limit_kind;
 	char text[16384];
 };
 
@@ -53,5 +54,8 @@ uint32_t decide(struct court *court);
 
 void expect_found(const struct court *court, size_t index, uint32_t outcome, const char *subject,
 		  double measured, double limit, const char *text);
+/* A finding without a figure. */
+void expect_sentence(const struct court *court, size_t index, uint32_t outcome, const char *subject,
+		     const char *text);
 
 #endif

@@ -51,8 +51,8 @@ Test(starvation, a_worker_that_does_not_stop_fails)
 	show_worker(court, &report);
 	cr_expect_eq(decide(court), KTSTR_OUTCOME_FAIL);
 	cr_assert_eq(court->count, 1);
-	expect_found(court, 0, KTSTR_OUTCOME_FAIL, "tid 7", 0, 1,
-		     "tid 7 (cpu_spin) did not respond for 5 s when told to stop");
+	expect_sentence(court, 0, KTSTR_OUTCOME_FAIL, "tid 7",
+			"tid 7 (cpu_spin) did not respond for 5 s when told to stop");
 	court_close(court);
 }
 
@@ -171,8 +171,8 @@ Test(fairness, one_worker_alone_is_skipped)
 
 	cr_expect_eq(decide(court), KTSTR_OUTCOME_SKIP);
 	cr_assert_eq(court->count, 1);
-	expect_found(court, 0, KTSTR_OUTCOME_SKIP, "cgroup hog0", 0, 15,
-		     "cgroup hog0: one worker alone, nothing to compare");
+	expect_sentence(court, 0, KTSTR_OUTCOME_SKIP, "cgroup hog0",
+			"cgroup hog0: one worker alone, nothing to compare");
 	court_close(court);
 }
 
@@ -208,10 +208,10 @@ Test(fairness, a_worker_that_did_not_stop_leaves_it_undecided)
 	show_worker(court, &third);
 	cr_expect_eq(decide(court), KTSTR_OUTCOME_UNDECIDED);
 	cr_assert_eq(court->count, 2);
-	expect_found(court, 0, KTSTR_OUTCOME_UNDECIDED, "tid 7", 0, 15,
-		     "tid 7 did not respond for 5 s when told to stop, so it left no figures");
-	expect_found(court, 1, KTSTR_OUTCOME_UNDECIDED, "cgroup hog0", 0, 15,
-		     "cgroup hog0: not every worker left figures, so shares cannot be compared");
+	expect_sentence(court, 0, KTSTR_OUTCOME_UNDECIDED, "tid 7",
+			"tid 7 did not respond for 5 s when told to stop, so it left no figures");
+	expect_sentence(court, 1, KTSTR_OUTCOME_UNDECIDED, "cgroup hog0",
+			"cgroup hog0: not every worker left figures, so shares cannot be compared");
 	court_close(court);
 }
 
@@ -423,8 +423,8 @@ Test(isolation, a_cgroup_without_a_cpuset_is_skipped)
 	show_runner(court, 9, 0, 0xff);
 	cr_expect_eq(decide(court), KTSTR_OUTCOME_SKIP);
 	cr_assert_eq(court->count, 3);
-	expect_found(court, 0, KTSTR_OUTCOME_SKIP, "cgroup free", 0, 0,
-		     "cgroup free was not bound to CPUs all the time");
+	expect_sentence(court, 0, KTSTR_OUTCOME_SKIP, "cgroup free",
+			"cgroup free was not bound to CPUs all the time");
 	cr_expect_str_eq(court->found[1].text, "cgroup freed was not bound to CPUs all the time");
 	cr_expect_str_eq(court->found[2].text,
 			 "the agent's cgroup was not bound to CPUs all the time");
@@ -472,8 +472,8 @@ Test(isolation, a_worker_that_does_not_say_where_it_ran_leaves_it_undecided)
 	show_runner(court, 7, 1, 0);
 	cr_expect_eq(decide(court), KTSTR_OUTCOME_UNDECIDED);
 	cr_assert_eq(court->count, 1);
-	expect_found(court, 0, KTSTR_OUTCOME_UNDECIDED, "tid 7", 0, 0,
-		     "tid 7 did not say where it ran");
+	expect_sentence(court, 0, KTSTR_OUTCOME_UNDECIDED, "tid 7",
+			"tid 7 did not say where it ran");
 	court_close(court);
 }
 
@@ -484,7 +484,7 @@ Test(isolation, a_cgroup_that_nobody_described_is_broken_evidence)
 	show_runner(court, 7, 5, 0x1);
 	cr_expect_eq(decide(court), KTSTR_OUTCOME_ERROR);
 	cr_assert_eq(court->count, 1);
-	expect_found(court, 0, KTSTR_OUTCOME_ERROR, "cgroup #5", 0, 0,
-		     "cgroup #5 has workers, but no frame describes it");
+	expect_sentence(court, 0, KTSTR_OUTCOME_ERROR, "cgroup #5",
+			"cgroup #5 has workers, but no frame describes it");
 	court_close(court);
 }

@@ -45,12 +45,13 @@ Test(checkers, a_good_run_passes_with_one_figure_a_cgroup)
 {
 	static const struct {
 		const char *metric, *unit;
+		uint32_t limit_kind;
 		double measured;
 	} rows[] = {
-		{ "least work", "units", 1000 },
-		{ "spread", "%", 0 },
-		{ "longest gap", "ms", 10 },
-		{ "unexpected CPUs", "CPUs", 0 },
+		{ "least work", "units", KTSTR_LIMIT_AT_LEAST, 1000 },
+		{ "spread", "%", KTSTR_LIMIT_AT_MOST, 0 },
+		{ "longest gap", "ms", KTSTR_LIMIT_AT_MOST, 10 },
+		{ "unexpected CPUs", "", KTSTR_LIMIT_AT_MOST, 0 },
 	};
 
 	for (size_t i = 0; i < ALL; i++) {
@@ -75,6 +76,7 @@ Test(checkers, a_good_run_passes_with_one_figure_a_cgroup)
 			cr_expect_str_eq(court->found[j].unit, rows[i].unit);
 			cr_expect_float_eq(court->found[j].measured, rows[i].measured, 1e-9);
 			cr_expect_float_eq(court->found[j].limit, all[i].limit, 1e-9);
+			cr_expect_eq(court->found[j].limit_kind, rows[i].limit_kind);
 		}
 		court_close(court);
 	}
@@ -88,8 +90,7 @@ Test(checkers, without_any_worker_nothing_is_decided)
 		show_cgroup(court, 1, "hog0", 0x3);
 		cr_expect_eq(decide(court), KTSTR_OUTCOME_UNDECIDED, "%s", all[i].name);
 		cr_assert_eq(court->count, 1);
-		expect_found(court, 0, KTSTR_OUTCOME_UNDECIDED, "run", 0, all[i].limit,
-			     "no worker reported");
+		expect_sentence(court, 0, KTSTR_OUTCOME_UNDECIDED, "run", "no worker reported");
 		court_close(court);
 	}
 }
@@ -128,8 +129,8 @@ Test(checkers, a_worker_without_wall_time_measured_nothing)
 		show_cgroup(court, 1, "hog0", 0x3);
 		show_worker(court, &report);
 		cr_expect_eq(decide(court), KTSTR_OUTCOME_UNDECIDED, "%s", all[i].name);
-		expect_found(court, 0, KTSTR_OUTCOME_UNDECIDED, "tid 7", 0, all[i].limit,
-			     "tid 7 reported no wall time, so nothing was measured");
+		expect_sentence(court, 0, KTSTR_OUTCOME_UNDECIDED, "tid 7",
+				"tid 7 reported no wall time, so nothing was measured");
 		court_close(court);
 	}
 }
@@ -164,8 +165,7 @@ Test(checkers, a_worker_that_died_is_an_error)
 		show_worker(court, &report);
 		show_worker(court, &other);
 		cr_expect_eq(decide(court), KTSTR_OUTCOME_ERROR, "%s", all[i % ALL].name);
-		expect_found(court, 0, KTSTR_OUTCOME_ERROR, "tid 7", 0, all[i % ALL].limit,
-			     rows[i / ALL].text);
+		expect_sentence(court, 0, KTSTR_OUTCOME_ERROR, "tid 7", rows[i / ALL].text);
 		court_close(court);
 	}
 }

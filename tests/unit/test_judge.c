@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "judge/result.h"
+#include "ktstr/checker.h"
 #include "support/runfile_maker.h"
 #include "support/scratch.h"
 #include "wire/frame.h"
@@ -116,6 +117,7 @@ Test(judge, fails_a_run_and_keeps_the_findings)
 	cr_assert_str_eq(d->findings[1].unit, "%");
 	cr_assert_float_eq(d->findings[1].measured, 50, 0.0001);
 	cr_assert_float_eq(d->findings[1].limit, 10, 0.0001);
+	cr_assert_eq(d->findings[1].limit_kind, KTSTR_LIMIT_AT_MOST);
 }
 
 Test(judge, tells_a_checker_what_is_known_of_the_run)
@@ -145,6 +147,11 @@ static const struct {
 		      "believed: its figure is no number" },
 	{ "bad_finding", "checker 'bad' could not judge the run: a finding about 'odd' cannot be "
 			 "believed: its outcome is none" },
+	{ "bad_limit", "checker 'bad' could not judge the run: a finding about 'odd' cannot be "
+		       "believed: its kind of limit is unknown" },
+	{ "empty_finding", "checker 'bad' could not judge the run: a finding about '?' cannot be "
+			   "believed: it has neither a metric nor a text" },
+	{ "finds_error", "checker 'bad' could not judge the run: a worker died" },
 	{ "against", "checker 'bad' decided PASS, but found FAIL" },
 	{ "open_fails", "checker 'bad' could not judge the run: no CPUs to speak of" },
 	{ "observe_fails", "checker 'bad' could not judge the run: frame 1 makes no sense" },
@@ -175,6 +182,44 @@ Test(judge, survives_every_misbehaviour)
 				     verdict.reason);
 		}
 		verdict_done(&verdict);
+	}
+}
+
+Test(judge, forgets_what_was_found_good_where_the_decision_does_not_stand)
+{
+	const struct decision *d = judge_one("against");
+
+	cr_assert_eq(d->outcome, KTSTR_OUTCOME_ERROR);
+	cr_assert_eq(d->finding_count, 1);
+	cr_assert_eq(d->findings[0].outcome, KTSTR_OUTCOME_FAIL);
+}
+
+Test(judge, keeps_the_findings_of_a_checker_that_decided_error_by_itself)
+{
+	const struct decision *d = judge_one("finds_error");
+
+	cr_assert_eq(d->finding_count, 2);
+	cr_assert_str_eq(decision_reason(d), "could not judge the run: a worker died");
+}
+
+Test(judge, gives_reasons_without_the_name_of_the_checker)
+{
+	static const struct {
+		const char *reason, *shown;
+	} reasons[] = {
+		{ "checker 'x' was killed by SIGSEGV", "was killed by SIGSEGV" },
+		{ "the judgement of scenario 'x' was killed", "was killed" },
+		{ "saw none of the frames it needs", "saw none of the frames it needs" },
+		{ "could not judge the run: worker 'x' died, or 'x' never was",
+		  "could not judge the run: worker 'x' died, or 'x' never was" },
+		{ NULL, "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++) {
+		const struct decision d = { .name = (char *)"x",
+					    .reason = (char *)reasons[i].reason };
+
+		cr_expect_str_eq(decision_reason(&d), reasons[i].shown);
 	}
 }
 
@@ -484,6 +529,32 @@ Test(result, no_outcome_out_of_range_is_believed)
 		cr_assert_eq(result_decode(bytes.data, bytes.length, &decision), -EBADMSG);
 		str_done(&bytes);
 	}
+}
+
+Test(result, no_limit_of_an_unknown_kind_is_believed)
+{
+	struct finding finding = { .outcome = KTSTR_OUTCOME_PASS,
+				   .metric = (char *)"m",
+				   .limit_kind = KTSTR_LIMIT_AT_LEAST };
+	struct decision decision = { 0 };
+	struct str bytes = { 0 };
+
+	cr_assert_eq(result_encode_finding(&finding, &bytes), 0);
+	cr_assert_eq(
+		result_encode_decision(&(struct decision){ .outcome = KTSTR_OUTCOME_PASS }, &bytes),
+		0);
+	cr_assert_eq(result_decode(bytes.data, bytes.length, &decision), 0);
+	cr_assert_eq(decision.findings[0].limit_kind, KTSTR_LIMIT_AT_LEAST);
+	decision_done(&decision);
+	decision = (struct decision){ 0 };
+	str_clear(&bytes);
+	finding.limit_kind++;
+	cr_assert_eq(result_encode_finding(&finding, &bytes), 0);
+	cr_assert_eq(
+		result_encode_decision(&(struct decision){ .outcome = KTSTR_OUTCOME_PASS }, &bytes),
+		0);
+	cr_assert_eq(result_decode(bytes.data, bytes.length, &decision), -EBADMSG);
+	str_done(&bytes);
 }
 
 Test(result, no_more_findings_than_allowed_are_believed)

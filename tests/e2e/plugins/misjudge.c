@@ -84,17 +84,19 @@ static void eat(void)
 	}
 }
 
+/* What is found: a figure on the right side of its limit or not, or else a sentence alone. */
 static void report(struct state *state, uint32_t outcome, const char *text)
 {
-	struct ktstr_finding finding = { .size = sizeof(finding),
-					 .outcome = outcome,
-					 .subject = "run",
-					 .metric = "told",
-					 .unit = "",
-					 .measured = 1,
-					 .limit = 2,
-					 .text = text };
+	struct ktstr_finding finding = {
+		.size = sizeof(finding), .outcome = outcome, .subject = "run", .text = text
+	};
 
+	if (outcome == KTSTR_OUTCOME_PASS || outcome == KTSTR_OUTCOME_FAIL) {
+		finding.metric = "orders";
+		finding.measured = outcome == KTSTR_OUTCOME_PASS ? 1 : 3;
+		finding.limit = 2;
+		finding.limit_kind = KTSTR_LIMIT_AT_MOST;
+	}
 	state->judge->finding(state->judge, &finding);
 }
 

@@ -31,12 +31,15 @@ enum how {
 	HOW_NAN,
 	HOW_INFINITE,
 	HOW_BAD_FINDING,
+	HOW_BAD_LIMIT,
+	HOW_EMPTY_FINDING,
 	HOW_AGAINST,
 	HOW_MANY,
 	HOW_OPEN_FAILS,
 	HOW_OBSERVE_FAILS,
 	HOW_FINISH_FAILS,
 	HOW_SILENT_FAILURE,
+	HOW_FINDS_ERROR,
 	HOW_CLOSE_CRASHES,
 	HOW_CHILD,
 	HOW_WRITES_FILE,
@@ -64,12 +67,15 @@ static const char *const words[] = {
 	[HOW_NAN] = "nan",
 	[HOW_INFINITE] = "infinite",
 	[HOW_BAD_FINDING] = "bad_finding",
+	[HOW_BAD_LIMIT] = "bad_limit",
+	[HOW_EMPTY_FINDING] = "empty_finding",
 	[HOW_AGAINST] = "against",
 	[HOW_MANY] = "many",
 	[HOW_OPEN_FAILS] = "open_fails",
 	[HOW_OBSERVE_FAILS] = "observe_fails",
 	[HOW_FINISH_FAILS] = "finish_fails",
 	[HOW_SILENT_FAILURE] = "silent_failure",
+	[HOW_FINDS_ERROR] = "finds_error",
 	[HOW_CLOSE_CRASHES] = "close_crashes",
 	[HOW_CHILD] = "child",
 	[HOW_WRITES_FILE] = "writes_file",
@@ -115,6 +121,7 @@ static void find(struct state *state, uint32_t outcome, double measured, const c
 		.unit = "%",
 		.measured = measured,
 		.limit = 10,
+		.limit_kind = KTSTR_LIMIT_AT_MOST,
 		.text = text,
 	};
 
@@ -256,7 +263,22 @@ static void misbehave(struct state *state)
 		finding.outcome = 9;
 		state->judge->finding(state->judge, &finding);
 		break;
+	case HOW_BAD_LIMIT:
+		finding.outcome = KTSTR_OUTCOME_PASS;
+		finding.limit_kind = KTSTR_LIMIT_AT_LEAST + 1;
+		state->judge->finding(state->judge, &finding);
+		break;
+	case HOW_EMPTY_FINDING:
+		finding.outcome = KTSTR_OUTCOME_PASS;
+		finding.metric = "";
+		state->judge->finding(state->judge, &finding);
+		break;
+	case HOW_FINDS_ERROR:
+		find(state, KTSTR_OUTCOME_PASS, 5, NULL);
+		find(state, KTSTR_OUTCOME_ERROR, 0, "a worker died");
+		break;
 	case HOW_AGAINST:
+		find(state, KTSTR_OUTCOME_PASS, 5, NULL);
 		find(state, KTSTR_OUTCOME_FAIL, 50, "50 > 10");
 		break;
 	case HOW_FAIL:
@@ -307,6 +329,9 @@ static int bad_finish(void *arg, uint32_t *ret_outcome, struct ktstr_error *err)
 		break;
 	case HOW_UNDECIDED:
 		*ret_outcome = KTSTR_OUTCOME_UNDECIDED;
+		break;
+	case HOW_FINDS_ERROR:
+		*ret_outcome = KTSTR_OUTCOME_ERROR;
 		break;
 	default:
 		*ret_outcome = KTSTR_OUTCOME_PASS;
