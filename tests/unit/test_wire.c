@@ -26,6 +26,39 @@ Test(frame, crc_continues)
 	cr_expect_eq(wire_crc32(crc, "56789", 5), 0xcbf43926);
 }
 
+/* The definition itself: a bit at a time. */
+static uint32_t crc32_by_bits(uint32_t crc, const uint8_t *data, size_t length)
+{
+	crc = ~crc;
+	for (size_t i = 0; i < length; i++) {
+		crc ^= data[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+	}
+	return ~crc;
+}
+
+/* Whatever is done for speed depends on the length and on where the bytes lie. */
+Test(frame, crc_is_right_for_every_length_and_alignment)
+{
+	enum {
+		LENGTH_MAX = 600,
+		OFFSET_MAX = 64,
+	};
+	uint8_t data[OFFSET_MAX + LENGTH_MAX];
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * i + i / 3);
+	for (uint32_t length = 0; length <= LENGTH_MAX; length++) {
+		const uint8_t *at = data + length * 7 % OFFSET_MAX;
+		uint32_t crc = crc32_by_bits(0, at, length), part = length / 3;
+
+		cr_assert_eq(wire_crc32(0, at, length), crc, "%u bytes", length);
+		cr_assert_eq(wire_crc32(wire_crc32(0, at, part), at + part, length - part), crc,
+			     "%u bytes", length);
+	}
+}
+
 Test(frame, header_is_four_little_endian_words)
 {
 	static const uint8_t expected[WIRE_HEADER_SIZE] = {
