@@ -160,7 +160,8 @@ int assembler_next(struct assembler *assembler, struct bulk_message *ret)
 	ret->length = header.length;
 	ret->header = at;
 	ret->payload = at + WIRE_HEADER_SIZE;
-	ret->crc_ok = wire_crc32(0, ret->payload, header.length) == header.crc32;
+	ret->crc32 = wire_crc32(0, ret->payload, header.length);
+	ret->crc_ok = ret->crc32 == header.crc32;
 	assembler->start += WIRE_HEADER_SIZE + header.length;
 	assembler->counters.frames++;
 	assembler->counters.torn += !ret->crc_ok;

@@ -30,6 +30,7 @@ struct assembler_counters {
 struct bulk_message {
 	uint32_t msg_type;
 	uint32_t length;
+	uint32_t crc32; /* of the payload as it is, whatever the header says */
 	bool crc_ok;
 	const uint8_t *header;	/* the 16 bytes as received */
 	const uint8_t *payload; /* both borrowed until the next call */

@@ -111,7 +111,9 @@ void coord_poll_monitor(struct coord *c);
 void coord_finish(struct coord *c);
 
 /* record.c: what goes into the run file. A failure decides RECORD_FAILED and ends all recording. */
+/* Borrows the payload until record_frames_end(), which writes what is not written yet. */
 void record_frame(struct coord *c, const struct bulk_message *message, uint64_t now_ns);
+void record_frames_end(struct coord *c);
 void record_milestone(struct coord *c, const char *name, uint64_t now_ns);
 void record_warning(struct coord *c, const char *text);
 void record_text(struct coord *c, struct console_buffer *buffer, const void *bytes, size_t length);
@@ -119,7 +121,10 @@ void record_flush(struct coord *c, struct console_buffer *buffer);
 /* END_REASON and SUMMARY, even where recording failed before. */
 void record_end(struct coord *c);
 
-/* stream.c: read one source, at most @max bytes. False: nothing is left for the moment. */
+/* stream.c: @length bytes of the bulk port were put into the assembler. All that they complete is
+ * in the run file before this returns. */
+void stream_take(struct coord *c, size_t length);
+/* Read one source, at most @max bytes. False: nothing is left for the moment. */
 bool stream_bulk(struct coord *c, size_t max);
 bool stream_com1(struct coord *c, size_t max);
 bool stream_com2(struct coord *c, size_t max);

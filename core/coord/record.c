@@ -18,41 +18,77 @@ static void record_failed(struct coord *c, const char *text)
 	coord_decide(c, COORD_END_RECORD_FAILED, "the run could not be recorded: %s", text);
 }
 
-static bool append(struct coord *c, uint32_t kind, uint32_t tag, uint32_t flags, uint64_t now_ns,
+static bool can_record(struct coord *c, uint32_t length)
+{
+	if (c->is_record_broken || !c->spec->runfile)
+		return false;
+	if (runfile_size(c->spec->runfile) + length <= COORD_RUNFILE_MAX)
+		return true;
+	record_failed(c, "the run file has reached its limit of 4 GiB; let the scenario send less");
+	return false;
+}
+
+/* @rc is what became of a write. What was gathered and not written whole are frames; @count: of
+ * records before it. */
+static bool check_written(struct coord *c, int rc, uint64_t count, const struct ktstr_error *err)
+{
+	if (rc == 0)
+		return true;
+	c->frames_recorded -= count - runfile_count(c->spec->runfile);
+	record_failed(c, err->text);
+	return false;
+}
+
+static bool append(struct coord *c, uint32_t kind, uint32_t tag, uint64_t now_ns,
 		   const void *payload, uint32_t length)
 {
 	struct ktstr_error err = { 0 };
+	uint64_t count;
+	int rc;
 
-	if (c->is_record_broken || !c->spec->runfile)
+	if (!can_record(c, length))
 		return false;
-	if (runfile_size(c->spec->runfile) + length > COORD_RUNFILE_MAX) {
-		record_failed(c, "the run file has reached its limit of 4 GiB; let the scenario "
-				 "send less");
-		return false;
-	}
-	if (runfile_append(c->spec->runfile, kind, tag, flags, now_ns, payload, length, &err) < 0) {
-		record_failed(c, err.text);
-		return false;
-	}
-	return true;
+	count = runfile_count(c->spec->runfile);
+	rc = runfile_append(c->spec->runfile, kind, tag, 0, now_ns, payload, length, &err);
+	return check_written(c, rc, count, &err);
 }
 
 void record_frame(struct coord *c, const struct bulk_message *message, uint64_t now_ns)
 {
-	if (append(c, RUNFILE_FRAME, message->msg_type, message->crc_ok ? KTSTR_FRAME_CRC_OK : 0,
-		   now_ns, message->payload, message->length))
+	struct ktstr_error err = { 0 };
+	uint64_t count;
+	int rc;
+
+	if (!can_record(c, message->length))
+		return;
+	count = runfile_count(c->spec->runfile);
+	rc = runfile_gather(c->spec->runfile, RUNFILE_FRAME, message->msg_type,
+			    message->crc_ok ? KTSTR_FRAME_CRC_OK : 0, now_ns, message->payload,
+			    message->length, message->crc32, &err);
+	if (check_written(c, rc, count, &err))
 		c->frames_recorded++;
+}
+
+void record_frames_end(struct coord *c)
+{
+	struct ktstr_error err = { 0 };
+	uint64_t count;
+
+	if (!c->spec->runfile)
+		return;
+	count = runfile_count(c->spec->runfile);
+	(void)check_written(c, runfile_flush(c->spec->runfile, &err), count, &err);
 }
 
 void record_milestone(struct coord *c, const char *name, uint64_t now_ns)
 {
-	(void)append(c, RUNFILE_EVENT, RUNFILE_EVENT_TIMING, 0, now_ns, name,
+	(void)append(c, RUNFILE_EVENT, RUNFILE_EVENT_TIMING, now_ns, name,
 		     (uint32_t)strlen(name)); /* a failure has decided the run */
 }
 
 void record_warning(struct coord *c, const char *text)
 {
-	(void)append(c, RUNFILE_EVENT, RUNFILE_EVENT_WARNING, 0, coord_now(c), text,
+	(void)append(c, RUNFILE_EVENT, RUNFILE_EVENT_WARNING, coord_now(c), text,
 		     (uint32_t)strlen(text)); /* as above */
 	if (c->observer && c->observer->warning)
 		c->observer->warning(c->observer->arg, text);
@@ -64,7 +100,7 @@ void record_flush(struct coord *c, struct console_buffer *buffer)
 
 	buffer->length = 0;
 	if (length > 0)
-		(void)append(c, buffer->kind, 0, 0, coord_now(c), buffer->bytes, length);
+		(void)append(c, buffer->kind, 0, coord_now(c), buffer->bytes, length);
 }
 
 static void log_console(struct coord *c, const void *bytes, size_t length)

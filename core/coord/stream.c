@@ -188,10 +188,25 @@ static void take_frame(struct coord *c, const struct bulk_message *message, uint
 		show(c, message);
 }
 
-bool stream_bulk(struct coord *c, size_t max)
+void stream_take(struct coord *c, size_t length)
 {
 	struct bulk_message message;
-	uint64_t now_ns;
+	uint64_t now_ns = 0;
+
+	assembler_commit(c->assembler, length);
+	while (assembler_next(c->assembler, &message)) {
+		if (now_ns == 0)
+			now_ns = coord_now(c);
+		take_frame(c, &message, now_ns);
+	}
+	if (now_ns == 0)
+		return;
+	record_frames_end(c);
+	serve_snapshots(c);
+}
+
+bool stream_bulk(struct coord *c, size_t max)
+{
 	size_t size, n;
 	void *space = assembler_space(c->assembler, BULK_READ_SIZE, &size);
 
@@ -202,14 +217,10 @@ bool stream_bulk(struct coord *c, size_t max)
 	n = read_source(c, SOURCE_BULK, space, size < max ? size : max);
 	if (n == 0)
 		return false;
-	now_ns = coord_now(c);
 	if (!c->has_first_byte)
-		record_milestone(c, COORD_TIMING_FIRST_BYTE, now_ns);
+		record_milestone(c, COORD_TIMING_FIRST_BYTE, coord_now(c));
 	c->has_first_byte = true;
-	assembler_commit(c->assembler, n);
-	while (assembler_next(c->assembler, &message))
-		take_frame(c, &message, now_ns);
-	serve_snapshots(c);
+	stream_take(c, n);
 	return true;
 }
 

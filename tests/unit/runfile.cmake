@@ -1,1 +1,2 @@
 ktstr_unit_test(runfile ktstr_runfile)
+ktstr_unit_test(runfile_gather ktstr_runfile)

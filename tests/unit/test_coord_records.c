@@ -47,6 +47,17 @@ Test(coord_records, ends_the_run_when_the_disk_is_full)
 	cr_assert_eq(f.vm.quits, 0, "it is killed");
 }
 
+Test(coord_records, counts_the_frames_that_a_full_disk_kept)
+{
+	struct recorded recorded;
+
+	limit_file_size(100 * 1024);
+	run_vm(play_floods);
+	read_back(&recorded);
+	cr_assert_gt(recorded.by_kind[RUNFILE_FRAME], 10);
+	cr_assert_eq(recorded.by_kind[RUNFILE_FRAME], recorded.summary.frames_bucketed);
+}
+
 Test(coord_records, calls_no_run_good_that_was_not_kept)
 {
 	limit_file_size(700);
