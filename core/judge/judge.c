@@ -242,7 +242,7 @@ static void explain_error(struct task *task)
 	for (size_t i = 0; !text && i < decision->finding_count; i++)
 		if (decision->findings[i].outcome == KTSTR_OUTCOME_ERROR)
 			text = decision->findings[i].text;
-	set_error(task, "could not judge the run: %s", text ? text : "it did not say why");
+	set_error(task, DECISION_CANNOT "%s", text ? text : "it did not say why");
 }
 
 /* Returns whether the outcome stays the one that the checker decided. */

@@ -41,9 +41,9 @@ const char *decision_reason(const struct decision *decision)
 		(void)snprintf(before, sizeof(before), DECISION_BY, kinds[i],
 			       decision->name ? decision->name : "");
 		if (str_starts(reason, before))
-			return reason + strlen(before);
+			reason += strlen(before);
 	}
-	return reason;
+	return str_starts(reason, DECISION_CANNOT) ? reason + strlen(DECISION_CANNOT) : reason;
 }
 
 void finding_done(struct finding *finding)

@@ -213,7 +213,9 @@ static void say_interrupted(struct verdict *v, const struct decision *d)
 
 static bool guest_panicked(const struct verdict *v)
 {
-	return v->evidence.summary.is_panicked || has_end_reason(v, COORD_END_PANIC);
+	/* The kernel panics too when its init dies: then that is the cause. */
+	return has_end_reason(v, COORD_END_PANIC) ||
+	       (v->evidence.summary.is_panicked && !has_end_reason(v, COORD_END_AGENT_CRASH));
 }
 
 static void say_guest_panicked(struct verdict *v, const struct decision *d)

@@ -36,6 +36,8 @@ struct finding {
 #define DECISION_BY "%s '%.64s' "
 #define DECISION_BY_CHECKER "checker"
 #define DECISION_BY_SCENARIO "the judgement of scenario"
+/* How it goes on where the checker says by itself that it cannot. */
+#define DECISION_CANNOT "could not judge the run: "
 
 /* How one checker ended. */
 struct decision {
@@ -101,7 +103,8 @@ int verdict_exit_code(uint32_t outcome);
 /* "PASS", "FAIL", ... */
 const char *outcome_name(uint32_t outcome);
 
-/* Its reason without the name of the checker before it, for where that stands already; "": none. */
+/* Its reason without what a table of checkers and outcomes says already (DECISION_BY,
+ * DECISION_CANNOT); "": none. */
 const char *decision_reason(const struct decision *decision);
 
 /* Free what they hold; zeroed ones are fine. */

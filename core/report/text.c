@@ -56,25 +56,20 @@ static void add_headline(struct text *t)
 	ADD(t, "\n");
 }
 
-static bool has_good_end(const struct evidence *e)
+/* How a guest says good-bye is no evidence; that it went too early, the reason says. */
+static size_t count_console(const struct facts *facts)
 {
-	return e->has_summary && e->summary.end_reason == COORD_END_STREAM;
-}
+	size_t count = facts->console_count;
 
-/* That a guest powers off is no evidence where it was told to. */
-static size_t count_console(const struct text *t)
-{
-	size_t count = t->facts->console_count;
-
-	while (count > 0 && has_good_end(&t->verdict->evidence) &&
-	       str_ends(t->facts->console[count - 1], "reboot: Power down"))
+	while (count > 0 && (str_ends(facts->console[count - 1], "reboot: Power down") ||
+			     str_ends(facts->console[count - 1], "reboot: Restarting system")))
 		count--;
 	return count;
 }
 
 static void add_console_tail(struct text *t)
 {
-	size_t count = count_console(t);
+	size_t count = count_console(t->facts);
 
 	if (count == 0)
 		return;
@@ -90,6 +85,11 @@ static const char *again_command(const struct text *t)
 	if (!again && t->facts->meta)
 		again = t->facts->meta->command;
 	return again && *again ? again : NULL;
+}
+
+static bool has_good_end(const struct evidence *e)
+{
+	return e->has_summary && e->summary.end_reason == COORD_END_STREAM;
 }
 
 /* What the run file itself says of what went wrong, but for what the reason says already. */
@@ -192,6 +192,8 @@ static const char *cgroup_name(const struct facts *facts, uint32_t id)
 /* How a worker ended: "" when it did what it should. */
 static void exit_text(char *target, size_t size, const struct facts_worker *w)
 {
+	const char *signal_name;
+
 	target[0] = '\0';
 	if (w->is_complete)
 		return;
@@ -200,7 +202,11 @@ static void exit_text(char *target, size_t size, const struct facts_worker *w)
 		(void)snprintf(target, size, "exit %" PRId32, w->exit_value);
 		return;
 	case KTSTR_WORKER_EXIT_SIGNAL:
-		(void)snprintf(target, size, "signal %" PRId32, w->exit_value);
+		signal_name = sigabbrev_np(w->exit_value);
+		if (signal_name)
+			(void)snprintf(target, size, "SIG%s", signal_name);
+		else
+			(void)snprintf(target, size, "signal %" PRId32, w->exit_value);
 		return;
 	case KTSTR_WORKER_EXIT_TIMEOUT:
 		(void)snprintf(target, size, "did not stop");

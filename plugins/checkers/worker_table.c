@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "worker_table.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -233,7 +234,7 @@ int table_decimals(double measured, double limit)
 	for (decimals = 0; decimals < 6; decimals++) {
 		(void)snprintf(texts[0], sizeof(texts[0]), "%.*f", decimals, measured);
 		(void)snprintf(texts[1], sizeof(texts[1]), "%.*f", decimals, limit);
-		if (strcmp(texts[0], texts[1]) != 0)
+		if (strcmp(texts[0], texts[1]) != 0 && fabs(strtod(texts[1], NULL) - limit) < 1e-9)
 			break;
 	}
 	return decimals;

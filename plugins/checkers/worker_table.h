@@ -102,7 +102,7 @@ __attribute__((format(printf, 4, 5))) void table_say(struct worker_table *table,
 /* "tid 123". Returns @text. */
 const char *table_tid(char *text, size_t size, const struct ktstr_worker_report *worker);
 
-/* The fewest decimals, 0 to 6, with which @measured does not read like @limit. */
+/* The fewest decimals, 0 to 6, with which @limit reads as what it is, and @measured otherwise. */
 int table_decimals(double measured, double limit);
 
 /* "{0-3,7}". Returns @text. */

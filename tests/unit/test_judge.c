@@ -199,7 +199,7 @@ Test(judge, keeps_the_findings_of_a_checker_that_decided_error_by_itself)
 	const struct decision *d = judge_one("finds_error");
 
 	cr_assert_eq(d->finding_count, 2);
-	cr_assert_str_eq(decision_reason(d), "could not judge the run: a worker died");
+	cr_assert_str_eq(decision_reason(d), "a worker died");
 }
 
 Test(judge, gives_reasons_without_the_name_of_the_checker)
@@ -210,8 +210,9 @@ Test(judge, gives_reasons_without_the_name_of_the_checker)
 		{ "checker 'x' was killed by SIGSEGV", "was killed by SIGSEGV" },
 		{ "the judgement of scenario 'x' was killed", "was killed" },
 		{ "saw none of the frames it needs", "saw none of the frames it needs" },
-		{ "could not judge the run: worker 'x' died, or 'x' never was",
-		  "could not judge the run: worker 'x' died, or 'x' never was" },
+		{ "checker 'x' could not judge the run: no CPUs", "no CPUs" },
+		{ "worker 'x' died, so checker 'x' gave up",
+		  "worker 'x' died, so checker 'x' gave up" },
 		{ NULL, "" },
 	};
 

@@ -144,7 +144,7 @@ Test(report_checkers, shows_a_reason_in_place_of_figures)
 	       "\nchecker\n"
 	       "  gap   ERROR      was killed by SIGSEGV\n"
 	       "  odd   UNDECIDED  saw none of the frames it needs\n"
-	       "  died  ERROR      could not judge the run: worker tid 7 (x) was killed by "
+	       "  died  ERROR      worker tid 7 (x) was killed by "
 	       "SIGSEGV\n"
 	       "    worker tid 8 (x) was killed by SIGSEGV\n"
 	       "  none  NONE       never decided\n");

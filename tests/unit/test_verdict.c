@@ -220,6 +220,12 @@ static void crash(struct run *run)
 	run->v.evidence.end_reason = (char *)"the agent crashed: SIGSEGV";
 }
 
+static void crash_that_panics(struct run *run)
+{
+	crash(run);
+	run->v.evidence.summary.is_panicked = 1;
+}
+
 static void crash_after_the_end(struct run *run)
 {
 	run->v.evidence.summary.is_crashed = 1;
@@ -456,6 +462,7 @@ static const struct {
 	{ panic, ERROR, "guest_panicked", "kernel panic 2.0 s after the start" },
 	{ panic_after_the_end, ERROR, "guest_panicked", "the guest's kernel panicked" },
 	{ crash, ERROR, "agent_crashed", "the agent crashed: SIGSEGV" },
+	{ crash_that_panics, ERROR, "agent_crashed", "the agent crashed: SIGSEGV" },
 	{ crash_after_the_end, ERROR, "agent_crashed", "the agent in the guest crashed" },
 	{ agent_says_error, ERROR, "agent_error", "in the guest (scheduler): cannot load it" },
 	{ watchdog, ERROR, "run_broke", "the scenario did not end in its time" },
