@@ -7,13 +7,11 @@
 
 #include "base/cleanup.h"
 
-/* What the buffer starts with, and what it may keep while it is empty. */
 #define CAPACITY_MIN ((size_t)64 * 1024)
-#define CAPACITY_KEEP ((size_t)1024 * 1024)
 /* A partial frame that grows beyond this is dropped. */
 #define RESIDUAL_MAX (2 * (size_t)KTSTR_FRAME_PAYLOAD_MAX)
 /* The largest residual, and room for the read that takes it over the limit. */
-#define CAPACITY_MAX (RESIDUAL_MAX + CAPACITY_KEEP)
+#define CAPACITY_MAX (RESIDUAL_MAX + (size_t)1024 * 1024)
 
 /* Bytes [start, end) of @data wait to be parsed; what lies before has been handed out. */
 struct assembler {
@@ -50,6 +48,16 @@ static size_t next_capacity(size_t capacity, size_t need)
 	return size < need ? need : size;
 }
 
+static void move_to_front(struct assembler *assembler)
+{
+	size_t live = assembler->end - assembler->start;
+
+	if (assembler->start > 0 && live > 0)
+		memmove(assembler->data, assembler->data + assembler->start, live);
+	assembler->start = 0;
+	assembler->end = live;
+}
+
 static int grow(struct assembler *assembler, size_t want)
 {
 	size_t live = assembler->end - assembler->start;
@@ -59,10 +67,7 @@ static int grow(struct assembler *assembler, size_t want)
 	if (want > SIZE_MAX / 4)
 		return -ENOMEM;
 	size = next_capacity(assembler->capacity, live + want);
-	if (assembler->start > 0 && live > 0)
-		memmove(assembler->data, assembler->data + assembler->start, live);
-	assembler->start = 0;
-	assembler->end = live;
+	move_to_front(assembler);
 	if (size <= assembler->capacity)
 		return 0;
 	data = realloc(assembler->data, size);
@@ -79,16 +84,12 @@ void *assembler_space(struct assembler *assembler, size_t want, size_t *ret_size
 
 	if (want == 0)
 		want = 1;
-	if (assembler->capacity - assembler->end < want) {
-		/* Moving pays when it moves no more than was consumed since the last move. */
-		if (assembler->start >= live && assembler->capacity - live >= want) {
-			memmove(assembler->data, assembler->data + assembler->start, live);
-			assembler->start = 0;
-			assembler->end = live;
-		} else if (grow(assembler, want) < 0) {
-			return NULL;
-		}
-	}
+	/* Moving pays when it moves no more than was consumed since the last move. It is not put
+	 * off until the end of the buffer, so that the bytes in use stay few, and in the caches. */
+	if (assembler->start >= CAPACITY_MIN && assembler->start >= live)
+		move_to_front(assembler);
+	if (assembler->capacity - assembler->end < want && grow(assembler, want) < 0)
+		return NULL;
 	*ret_size = assembler->capacity - assembler->end;
 	return assembler->data + assembler->end;
 }
@@ -114,16 +115,11 @@ int assembler_feed(struct assembler *assembler, const void *bytes, size_t length
 	return 0;
 }
 
-/* Nothing is left: begin at the front again, and give back what a large frame took. */
+/* Nothing is left: begin at the front again. What was handed out stays where it is. */
 static void settle(struct assembler *assembler)
 {
 	assembler->start = 0;
 	assembler->end = 0;
-	if (assembler->capacity <= CAPACITY_KEEP)
-		return;
-	free(assembler->data);
-	assembler->data = NULL;
-	assembler->capacity = 0;
 }
 
 static int need_more(struct assembler *assembler)

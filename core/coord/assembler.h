@@ -5,8 +5,9 @@
  * Limits and rules (docs/wire.md): a payload of exactly KTSTR_FRAME_PAYLOAD_MAX is accepted; a
  * frame that announces more, once it is all there or the buffer says it cannot be, drops the whole
  * buffer and is counted; a partial frame that grows past twice the limit is dropped; a wrong CRC
- * yields the frame with the flag clear; nothing is allocated because a header announces it. Time is
- * linear in the bytes, whatever the split.
+ * yields the frame with the flag clear; nothing is allocated because a header announces it, nor for
+ * each frame: the one buffer grows with what has come, and stays. Time is linear in the bytes,
+ * whatever the split.
  */
 #ifndef COORD_ASSEMBLER_H
 #define COORD_ASSEMBLER_H
@@ -33,7 +34,7 @@ struct bulk_message {
 	uint32_t crc32; /* of the payload as it is, whatever the header says */
 	bool crc_ok;
 	const uint8_t *header;	/* the 16 bytes as received */
-	const uint8_t *payload; /* both borrowed until the next call */
+	const uint8_t *payload; /* both borrowed until bytes are fed or asked room for */
 };
 
 struct assembler *assembler_new(void);

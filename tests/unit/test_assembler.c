@@ -57,6 +57,43 @@ Test(assembler, yields_nothing_of_nothing)
 	cr_assert_eq(assembler_residual(assembler), 0);
 }
 
+/* The run file takes the payloads of all frames of one read at once. */
+Test(assembler, payloads_stay_until_more_bytes_come)
+{
+	enum {
+		LENGTH = 3 << 20,
+	};
+	struct frames frames = { 0 };
+	struct bulk_message first, second;
+	uint8_t *payload = malloc(LENGTH);
+
+	cr_assert_not_null(payload);
+	memset(payload, 0x5a, LENGTH);
+	frames_add(&frames, KTSTR_MSG_STDOUT, payload, LENGTH);
+	frames_add(&frames, KTSTR_MSG_STDERR, "second", 6);
+	feed(frames.bytes, frames.length);
+	cr_assert(assembler_next(assembler, &first));
+	cr_assert(assembler_next(assembler, &second));
+	cr_assert_not(assembler_next(assembler, &second));
+	cr_assert_eq(memcmp(first.payload, payload, LENGTH), 0);
+	cr_assert_eq(memcmp(second.payload, "second", 6), 0);
+	frames_done(&frames);
+	free(payload);
+}
+
+Test(assembler, says_the_crc_of_the_payload_that_came)
+{
+	struct frames frames = { 0 };
+	struct bulk_message message;
+
+	frames_add_torn(&frames, KTSTR_MSG_STDOUT, "123456789", 9);
+	feed(frames.bytes, frames.length);
+	cr_assert(assembler_next(assembler, &message));
+	cr_assert_not(message.crc_ok);
+	cr_assert_eq(message.crc32, 0xcbf43926);
+	frames_done(&frames);
+}
+
 Test(assembler, yields_a_frame_as_it_was_sent)
 {
 	struct frames frames = { 0 };
@@ -219,18 +256,50 @@ Test(assembler, gives_no_memory_to_an_announcement)
 	cr_assert_leq(size, 64u * 1024);
 }
 
-Test(assembler, gives_memory_back_after_a_large_frame)
+Test(assembler, has_one_buffer_for_all_frames_once_it_is_large_enough)
 {
+	enum {
+		LENGTH = 1 << 20,
+	};
 	struct frames frames = { 0 };
-	_cleanup_free_ char *payload = calloc(1, CAP);
+	_cleanup_free_ char *payload = calloc(1, LENGTH);
+	void *space = NULL;
 	size_t size;
 
-	frames_add(&frames, KTSTR_MSG_PROFRAW, payload, (uint32_t)CAP);
-	feed(frames.bytes, frames.length);
-	cr_assert_eq(drain(), 1);
-	cr_assert_not_null(assembler_space(assembler, 1, &size));
-	cr_assert_leq(size, 1024u * 1024);
+	frames_add(&frames, KTSTR_MSG_PROFRAW, payload, LENGTH);
+	for (int i = 0; i < 10; i++) {
+		feed(frames.bytes, frames.length);
+		cr_assert_eq(drain(), 1);
+		if (i == 0)
+			space = assembler_space(assembler, 1, &size);
+		cr_assert_eq(assembler_space(assembler, 1, &size), space);
+	}
 	frames_done(&frames);
+}
+
+/* What is in use stays at the front of the buffer, in the caches, however long the stream. */
+Test(assembler, does_not_wander_through_a_large_buffer)
+{
+	struct frames large = { 0 }, small = { 0 };
+	_cleanup_free_ char *payload = calloc(1, CAP);
+	const uint8_t *front;
+	size_t size;
+
+	frames_add(&large, KTSTR_MSG_PROFRAW, payload, (uint32_t)CAP);
+	feed(large.bytes, large.length);
+	cr_assert_eq(drain(), 1);
+	front = assembler_space(assembler, 1, &size);
+	frames_add(&small, KTSTR_MSG_STDOUT, payload, 60000);
+	feed(small.bytes, 1);
+	for (int i = 0; i < 100; i++) {
+		feed(small.bytes + 1, small.length - 1);
+		feed(small.bytes, 1);
+		cr_assert_eq(drain(), 1);
+		cr_assert_lt((const uint8_t *)assembler_space(assembler, 1, &size) - front,
+			     1 << 20);
+	}
+	frames_done(&large);
+	frames_done(&small);
 }
 
 /* Memory stays bounded while a hostile guest dribbles towards the limit. */
