@@ -138,12 +138,15 @@ static void add_cpus(struct words *words, const struct qemu_spec *spec)
 	 * 0x1e hides leaf 0x1f, at whose end QEMU 10 aborts under TCG; the sharing of caches, which
 	 * is what an LLC is, does not depend on it. Family 6, model 23 (Penryn) is the youngest
 	 * model whose TSC kernels take for constant by itself and for which they have no idle
-	 * driver: they then measure the delay loop once, and not for 50 ms on each CPU.
+	 * driver: they then measure the delay loop once, and not for 50 ms on each CPU. TCG moves
+	 * strings of bytes one byte, and multiplies without carry one bit at a time: a guest that
+	 * sees neither feature copies, clears and checks faster by other means.
 	 */
 	if (spec->is_kvm)
 		add(words, "host,vendor=GenuineIntel,host-cache-info=off,l3-cache=on");
 	else
-		add(words, "max,vendor=GenuineIntel,family=6,model=23,stepping=6%s",
+		add(words,
+		    "max,vendor=GenuineIntel,family=6,model=23,stepping=6,erms=off,pclmulqdq=off%s",
 		    dies_of(topology) > 1 ? ",level=0x1e" : "");
 	add(words, "-smp");
 	add(words,

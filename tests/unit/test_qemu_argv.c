@@ -66,7 +66,7 @@ Test(qemu_argv, one_llc_under_tcg)
 {
 	expect_words(&plain, HEAD
 		     "-accel tcg,thread=single -cpu "
-		     "max,vendor=GenuineIntel,family=6,model=23,stepping=6 "
+		     "max,vendor=GenuineIntel,family=6,model=23,stepping=6,erms=off,pclmulqdq=off "
 		     "-smp 2,sockets=1,dies=1,cores=2,threads=1 "
 		     "-M q35,memory-backend=ram0 -m 512M "
 		     "-object memory-backend-memfd,id=ram0,size=512M,share=on " KERNEL CHANNELS);
@@ -79,7 +79,8 @@ Test(qemu_argv, several_llcs_are_dies_without_leaf_1f_under_tcg)
 	spec.topology = (struct ktstr_topology)TOPOLOGY(1, 2, 4, 2);
 	expect_words(&spec, HEAD
 		     "-accel tcg,thread=single -cpu "
-		     "max,vendor=GenuineIntel,family=6,model=23,stepping=6,level=0x1e "
+		     "max,vendor=GenuineIntel,family=6,model=23,stepping=6,erms=off,pclmulqdq=off,"
+		     "level=0x1e "
 		     "-smp 16,sockets=1,dies=2,cores=4,threads=2 "
 		     "-M q35,memory-backend=ram0 -m 512M "
 		     "-object memory-backend-memfd,id=ram0,size=512M,share=on " KERNEL CHANNELS);
@@ -94,7 +95,8 @@ Test(qemu_argv, numa_nodes_are_sockets_with_their_own_memory)
 	expect_words(
 		&spec, HEAD
 		"-accel tcg,thread=single -cpu "
-		"max,vendor=GenuineIntel,family=6,model=23,stepping=6,level=0x1e "
+		"max,vendor=GenuineIntel,family=6,model=23,stepping=6,erms=off,pclmulqdq=off,level="
+		"0x1e "
 		"-smp 8,sockets=2,dies=2,cores=2,threads=1 -M q35 -m 514M "
 		"-object memory-backend-memfd,id=ram0,size=258M,share=on "
 		"-object memory-backend-memfd,id=ram1,size=256M,share=on "
@@ -123,14 +125,14 @@ Test(qemu_argv, leaves_out_what_is_not_wired)
 
 	spec.initrd = spec.append = NULL;
 	spec.qmp_fd = spec.com2_fd = spec.console_fd = spec.bulk_fd = spec.stats_fd = -1;
-	expect_words(&spec,
-		     HEAD "-accel tcg,thread=single -cpu "
-			  "max,vendor=GenuineIntel,family=6,model=23,stepping=6 "
-			  "-smp 2,sockets=1,dies=1,cores=2,threads=1 "
-			  "-M q35,memory-backend=ram0 -m 512M "
-			  "-object memory-backend-memfd,id=ram0,size=512M,share=on "
-			  "-kernel /k/vmlinux -device virtio-serial-pci,ioeventfd=off,max_ports=4 "
-			  "-chardev socket,id=com1,fd=4 -device isa-serial,chardev=com1,index=0");
+	expect_words(&spec, HEAD
+		     "-accel tcg,thread=single -cpu "
+		     "max,vendor=GenuineIntel,family=6,model=23,stepping=6,erms=off,pclmulqdq=off "
+		     "-smp 2,sockets=1,dies=1,cores=2,threads=1 "
+		     "-M q35,memory-backend=ram0 -m 512M "
+		     "-object memory-backend-memfd,id=ram0,size=512M,share=on "
+		     "-kernel /k/vmlinux -device virtio-serial-pci,ioeventfd=off,max_ports=4 "
+		     "-chardev socket,id=com1,fd=4 -device isa-serial,chardev=com1,index=0");
 }
 
 Test(qemu_argv, same_spec_gives_same_words)
