@@ -44,11 +44,20 @@ struct runfile_header {
 	7u /* struct runfile_summary: the coordinator's account; the last record                   \
 	    */
 
+#define RUNFILE_CAPTURE                                                                            \
+	8u /* the guest stood still: struct runfile_capture, its CPUs, its ranges; tag:            \
+	    * RUNFILE_CAPTURE_*                                                                    \
+	    */
+
 /* Tags of RUNFILE_EVENT. */
 #define RUNFILE_EVENT_TIMING 1u /* "name" at host_ns: a milestone of `--timings` */
 #define RUNFILE_EVENT_END_REASON                                                                   \
 	2u /* JSON {"reason": ..., "text": ...}: why the run ended other than by its end */
 #define RUNFILE_EVENT_WARNING 3u /* text */
+
+/* Tags of RUNFILE_CAPTURE. */
+#define RUNFILE_CAPTURE_REQUEST 1u /* the guest asked for it */
+#define RUNFILE_CAPTURE_WATCH 2u   /* a watched symbol was written */
 
 struct runfile_record {
 	uint32_t kind;
@@ -82,6 +91,47 @@ struct runfile_summary {
 	uint32_t is_crashed;	/* COM2 said "PANIC:" */
 	int32_t qemu_status;	/* wait status of QEMU; 0 when it ended by itself */
 	uint32_t is_sched_exit; /* a valid SCHED_EXIT came */
+};
+
+#define RUNFILE_CAPTURE_TAG_SIZE 72u
+#define RUNFILE_CAPTURE_NO_CPU UINT32_MAX
+/* So many captures a run keeps. */
+#define RUNFILE_CAPTURES_MAX 64u
+
+/*
+ * A capture: @cpu_count structs runfile_cpu follow, then @range_count structs runfile_range, then
+ * the bytes of the ranges, one range after the other. Starts with its size: may grow. The record's
+ * host_ns is the moment at which the guest stood still.
+ */
+struct runfile_capture {
+	uint32_t size;
+	uint32_t request_id; /* of the request for the capture, or for the watch */
+	uint32_t cpu_count;
+	uint32_t range_count;
+	uint32_t cpu_size;   /* of a struct runfile_cpu */
+	uint32_t range_size; /* of a struct runfile_range */
+	uint32_t hit_number; /* of the watch, from 1; 0: no watch */
+	uint32_t hit_cpu;    /* that wrote; RUNFILE_CAPTURE_NO_CPU: not known, or no watch */
+	uint64_t frozen_ns;  /* how long the guest had stood still when this was written */
+	char tag[RUNFILE_CAPTURE_TAG_SIZE]; /* NUL-terminated: the name asked for, or the symbol */
+};
+
+/* The registers of one CPU, x86-64. */
+struct runfile_cpu {
+	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp;
+	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+	uint64_t rip, rflags;
+	uint64_t cr0, cr2, cr3, cr4, efer;
+	uint64_t fs_base, gs_base;
+	uint32_t cpl;	    /* 3: user mode */
+	uint32_t is_halted; /* waits for an interrupt */
+};
+
+/* What a range is about; its bytes come behind all of these. */
+struct runfile_range {
+	uint64_t address; /* kernel virtual */
+	uint32_t length;
+	uint32_t reserved;
 };
 
 #endif

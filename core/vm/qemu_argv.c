@@ -156,12 +156,28 @@ static void add_cpus(struct words *words, const struct qemu_spec *spec)
 }
 
 /* Node 0 takes what does not divide. */
-static uint64_t node_memory(const struct qemu_spec *spec, uint32_t node)
+uint64_t qemu_node_memory(const struct ktstr_topology *topology, uint64_t memory_bytes,
+			  uint32_t node)
 {
-	uint64_t steps = spec->memory_bytes / MEMORY_STEP;
-	uint64_t each = steps / spec->topology.numa_nodes;
+	uint64_t steps = memory_bytes / MEMORY_STEP;
+	uint64_t each = steps / topology->numa_nodes;
 
-	return (node ? each : each + steps % spec->topology.numa_nodes) * MEMORY_STEP;
+	return (node ? each : each + steps % topology->numa_nodes) * MEMORY_STEP;
+}
+
+static void add_node(struct words *words, const struct qemu_spec *spec, uint32_t node)
+{
+	uint64_t mib = qemu_node_memory(&spec->topology, spec->memory_bytes, node) >> 20;
+
+	add(words, "-object");
+	if (spec->memory_fds)
+		add(words,
+		    "memory-backend-file,id=ram%" PRIu32 ",size=%" PRIu64
+		    "M,share=on,mem-path=/proc/self/fd/%d",
+		    node, mib, spec->memory_fds[node]);
+	else
+		add(words, "memory-backend-memfd,id=ram%" PRIu32 ",size=%" PRIu64 "M,share=on",
+		    node, mib);
 }
 
 static void add_memory(struct words *words, const struct qemu_spec *spec)
@@ -173,11 +189,8 @@ static void add_memory(struct words *words, const struct qemu_spec *spec)
 	add(words, nodes > 1 ? "q35" : "q35,memory-backend=ram0");
 	add(words, "-m");
 	add(words, "%" PRIu64 "M", spec->memory_bytes >> 20);
-	for (uint32_t node = 0; node < nodes; node++) {
-		add(words, "-object");
-		add(words, "memory-backend-memfd,id=ram%" PRIu32 ",size=%" PRIu64 "M,share=on",
-		    node, node_memory(spec, node) >> 20);
-	}
+	for (uint32_t node = 0; node < nodes; node++)
+		add_node(words, spec, node);
 	if (nodes == 1)
 		return;
 	for (uint32_t node = 0; node < nodes; node++) {
@@ -227,6 +240,7 @@ static const struct {
 	  "virtserialport,chardev=bulk,name=ktstr-bulk,nr=1" },
 	{ offsetof(struct qemu_spec, stats_fd), "stats", "-device",
 	  "virtserialport,chardev=stats,name=ktstr-stats,nr=2" },
+	{ offsetof(struct qemu_spec, debugger_fd), "debugger", NULL, NULL },
 };
 
 static void add_channels(struct words *words, const struct qemu_spec *spec)
@@ -242,6 +256,8 @@ static void add_channels(struct words *words, const struct qemu_spec *spec)
 			continue;
 		add(words, "-chardev");
 		add(words, "socket,id=%s,fd=%d", channels[i].id, fd);
+		if (!channels[i].option)
+			continue;
 		add(words, "%s", channels[i].option);
 		add(words, "%s", channels[i].value);
 	}

@@ -21,9 +21,12 @@ struct qemu_spec {
 	int qmp_fd;
 	int com1_fd;
 	int com2_fd;
-	int console_fd; /* ktstr-console, port 0 */
-	int bulk_fd;	/* ktstr-bulk, port 1 */
-	int stats_fd;	/* ktstr-stats, port 2 */
+	int console_fd;	 /* ktstr-console, port 0 */
+	int bulk_fd;	 /* ktstr-bulk, port 1 */
+	int stats_fd;	 /* ktstr-stats, port 2 */
+	int debugger_fd; /* for a debugger port that somebody may attach later */
+	/* Files of the size of each NUMA node, to be its memory; NULL: QEMU makes its own. */
+	const int *memory_fds;
 };
 
 /*
@@ -36,6 +39,10 @@ struct qemu_spec {
  */
 int qemu_argv(const struct qemu_spec *spec, char ***ret, struct ktstr_error *err);
 void qemu_argv_free(char **argv);
+
+/* How much of @memory_bytes NUMA node @node gets. */
+uint64_t qemu_node_memory(const struct ktstr_topology *topology, uint64_t memory_bytes,
+			  uint32_t node);
 
 /* -EINVAL with the reason when a topology cannot be built: a zero, llcs no multiple of numa_nodes,
  * more CPUs (or gaps between their APIC ids) than 255 ids can name. */

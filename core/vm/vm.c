@@ -14,39 +14,14 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "vm/internal.h"
 #include "vm/qemu_argv.h"
-#include "vm/qmp.h"
 #include "vm/spawn.h"
 
 #define PROGRAM "qemu-system-x86_64"
-#define FREEZE_TIMEOUT_NS (2 * NS_PER_S)
 #define STATUS_TIMEOUT_NS (500 * NS_PER_MS)
 /* The kernel cuts this at net.core.wmem_max. */
 #define CHANNEL_BYTES (1 << 20)
-
-enum channel {
-	CHANNEL_QMP,
-	CHANNEL_COM1,
-	CHANNEL_COM2,
-	CHANNEL_CONSOLE,
-	CHANNEL_BULK,
-	CHANNEL_STATS,
-	CHANNEL_COUNT,
-};
-
-struct vm {
-	pid_t pid;
-	int pid_fd;
-	int fds[CHANNEL_COUNT]; /* the host's ends; that of the monitor belongs to @qmp */
-	int stderr_fd;
-	struct qmp *qmp;
-	char **argv;
-	enum vm_event event;
-	bool is_freezing; /* a stop was asked for */
-	bool has_stopped; /* by itself */
-	bool is_collected;
-	int status;
-};
 
 /* What QEMU inherits. */
 struct wires {
@@ -136,10 +111,29 @@ static int join_initramfs(const struct vm_spec *spec, int *ret_fd, struct ktstr_
 	return 0;
 }
 
+/* Refuses what has no node; the rest is checked where the command line is built. */
+static int create_memory(const struct vm_spec *spec, struct guest_memory **ret,
+			 struct ktstr_error *err)
+{
+	_cleanup_free_ uint64_t *bytes = NULL;
+	uint32_t nodes = spec->topology.numa_nodes;
+	int rc = topology_check(&spec->topology, err);
+
+	if (rc < 0)
+		return rc;
+	bytes = calloc(nodes, sizeof(*bytes));
+	if (!bytes)
+		return ktstr_fail(err, -ENOMEM, "cannot start a VM: out of memory");
+	for (uint32_t i = 0; i < nodes; i++)
+		bytes[i] = qemu_node_memory(&spec->topology, spec->memory_bytes, i);
+	return guest_memory_new(bytes, nodes, ret, err);
+}
+
 static int build_argv(const struct vm_spec *spec, const char *program, const struct wires *wires,
-		      char ***ret, struct ktstr_error *err)
+		      const struct guest_memory *memory, char ***ret, struct ktstr_error *err)
 {
 	char initrd[32];
+	uint32_t count;
 	const struct qemu_spec qemu = {
 		.program = program,
 		.is_kvm = spec->is_kvm,
@@ -154,6 +148,8 @@ static int build_argv(const struct vm_spec *spec, const char *program, const str
 		.console_fd = wires->fds[CHANNEL_CONSOLE],
 		.bulk_fd = wires->fds[CHANNEL_BULK],
 		.stats_fd = wires->fds[CHANNEL_STATS],
+		.debugger_fd = wires->fds[CHANNEL_DEBUGGER],
+		.memory_fds = guest_memory_fds(memory, &count),
 	};
 
 	(void)snprintf(initrd, sizeof(initrd), "/proc/self/fd/%d", wires->initrd_fd);
@@ -162,12 +158,19 @@ static int build_argv(const struct vm_spec *spec, const char *program, const str
 
 static int start_program(struct vm *vm, const struct wires *wires, struct ktstr_error *err)
 {
-	int keep[CHANNEL_COUNT + 1];
+	_cleanup_free_ int *keep = NULL;
+	uint32_t nodes;
+	const int *memory_fds = guest_memory_fds(vm->memory, &nodes);
 	int rc;
 
+	keep = calloc(CHANNEL_COUNT + 1 + nodes, sizeof(*keep));
+	if (!keep)
+		return ktstr_fail(err, -ENOMEM, "cannot start a VM: out of memory");
 	memcpy(keep, wires->fds, sizeof(wires->fds));
 	keep[CHANNEL_COUNT] = wires->initrd_fd;
-	rc = spawn_bound(vm->argv, keep, ARRAY_SIZE(keep), wires->stderr_fd, &vm->pid, &vm->pid_fd);
+	memcpy(keep + CHANNEL_COUNT + 1, memory_fds, nodes * sizeof(*keep));
+	rc = spawn_bound(vm->argv, keep, CHANNEL_COUNT + 1 + nodes, wires->stderr_fd, &vm->pid,
+			 &vm->pid_fd);
 	if (rc == -ENOENT)
 		return ktstr_fail(err, rc,
 				  "cannot run '%s': not found; install qemu-system-x86 (apt-get "
@@ -235,7 +238,7 @@ static struct vm *vm_new(void)
 
 int vm_start(const struct vm_spec *spec, struct vm **ret, struct ktstr_error *err)
 {
-	struct wires wires = { .fds = { -1, -1, -1, -1, -1, -1 },
+	struct wires wires = { .fds = { [0 ... CHANNEL_COUNT - 1] = -1 },
 			       .initrd_fd = -1,
 			       .stderr_fd = -1 };
 	struct vm *vm = vm_new();
@@ -243,11 +246,14 @@ int vm_start(const struct vm_spec *spec, struct vm **ret, struct ktstr_error *er
 
 	if (!vm)
 		return ktstr_fail(err, -ENOMEM, "cannot start a VM: out of memory");
+	vm->cpus = ktstr_topology_cpus(&spec->topology);
 	rc = open_channels(vm, &wires, err);
+	if (rc == 0)
+		rc = create_memory(spec, &vm->memory, err);
 	if (rc == 0)
 		rc = join_initramfs(spec, &wires.initrd_fd, err);
 	if (rc == 0)
-		rc = build_argv(spec, find_program(spec), &wires, &vm->argv, err);
+		rc = build_argv(spec, find_program(spec), &wires, vm->memory, &vm->argv, err);
 	if (rc == 0)
 		rc = start_program(vm, &wires, err);
 	wires_done(&wires);
@@ -294,6 +300,11 @@ int vm_monitor_fd(const struct vm *vm)
 int vm_pid_fd(const struct vm *vm)
 {
 	return vm->pid_fd;
+}
+
+int vm_debugger_fd(const struct vm *vm)
+{
+	return vm->fds[CHANNEL_DEBUGGER];
 }
 
 int vm_stderr_fd(const struct vm *vm)
@@ -430,23 +441,6 @@ void vm_kill(struct vm *vm)
 	(void)vm_wait(vm);
 }
 
-int vm_freeze(struct vm *vm, struct ktstr_error *err)
-{
-	int rc;
-
-	vm->is_freezing = true;
-	rc = qmp_execute(vm->qmp, "stop", NULL, clock_monotonic_ns() + FREEZE_TIMEOUT_NS, NULL,
-			 err);
-	vm->is_freezing = false;
-	return rc;
-}
-
-int vm_thaw(struct vm *vm, struct ktstr_error *err)
-{
-	return qmp_execute(vm->qmp, "cont", NULL, clock_monotonic_ns() + FREEZE_TIMEOUT_NS, NULL,
-			   err);
-}
-
 void vm_free(struct vm *vm)
 {
 	if (!vm)
@@ -454,6 +448,8 @@ void vm_free(struct vm *vm)
 	if (vm->pid > 0)
 		vm_kill(vm);
 	qmp_free(vm->qmp);
+	gdbstub_free(vm->debugger);
+	guest_memory_free(vm->memory);
 	for (size_t i = 0; i < CHANNEL_COUNT; i++)
 		cleanup_close(&vm->fds[i]);
 	cleanup_close(&vm->pid_fd);

@@ -13,7 +13,9 @@
 #include <sys/types.h>
 
 #include "ktstr/error.h"
+#include "ktstr/frame.h"
 #include "ktstr/topology.h"
+#include "runfile/format.h"
 
 struct vm;
 
@@ -77,9 +79,46 @@ void vm_kill(struct vm *vm);
 /* After vm_pid_fd() became readable: collect it. The wait status, also when called again. */
 int vm_wait(struct vm *vm);
 
-/* Stop and continue all vCPUs (for captures). Each waits for QEMU's answer, at most 2 s. */
+/* Stop and continue all vCPUs. Each waits for QEMU's answer, at most 2 s. Freezing what stands
+ * still is no error. */
 int vm_freeze(struct vm *vm, struct ktstr_error *err);
 int vm_thaw(struct vm *vm, struct ktstr_error *err);
+
+/* Registers of the first @max vCPUs, *ret_count of them. Together they make sense only while the VM
+ * is frozen. */
+int vm_registers(struct vm *vm, struct runfile_cpu *ret, uint32_t max, uint32_t *ret_count,
+		 struct ktstr_error *err);
+
+/*
+ * Kernel memory by virtual address, while the VM runs or stands still. @addrs is what the guest
+ * said of its kernel; @target and errors are those of guest_memory_translate(), without -EAGAIN.
+ */
+int vm_read_kernel(struct vm *vm, const struct ktstr_kern_addrs *addrs, uint8_t target,
+		   uint64_t address, void *to, size_t length, struct ktstr_error *err);
+int vm_write_kernel(struct vm *vm, const struct ktstr_kern_addrs *addrs, uint8_t target,
+		    uint64_t address, const void *from, size_t length, struct ktstr_error *err);
+
+/*
+ * Watch memory for writes, in one of VM_WATCHES_MAX slots, or no longer. Only while the VM is
+ * frozen. The first watch attaches QEMU's debugger port; before, it costs nothing.
+ */
+#define VM_WATCHES_MAX 4u
+int vm_watch(struct vm *vm, uint32_t slot, uint64_t address, uint32_t length,
+	     struct ktstr_error *err);
+int vm_unwatch(struct vm *vm, uint32_t slot, struct ktstr_error *err);
+
+/* Readable: call vm_watch_hit(). */
+int vm_debugger_fd(const struct vm *vm);
+
+#define VM_NO_SLOT UINT32_MAX
+struct vm_hit {
+	uint32_t slot; /* VM_NO_SLOT: a watch that is no more, or something else */
+	uint32_t cpu;  /* that wrote; UINT32_MAX: not known */
+};
+
+/* 1: the VM stopped by itself, and somebody must thaw it; 0: nothing more for the moment; else what
+ * is wrong with QEMU's debugger port. Call it after every vm_freeze() too. */
+int vm_watch_hit(struct vm *vm, struct vm_hit *ret, struct ktstr_error *err);
 
 /* The command line, for --verbose and for the run file. */
 char *const *vm_argv(const struct vm *vm);

@@ -26,6 +26,7 @@ static const struct qemu_spec plain = {
 	.console_fd = 6,
 	.bulk_fd = 7,
 	.stats_fd = 8,
+	.debugger_fd = -1,
 };
 
 #define HEAD "qemu -nodefaults -no-user-config -display none -no-reboot -name ktstr "
@@ -117,6 +118,46 @@ Test(qemu_argv, kvm_shows_the_topology_and_not_the_host)
 		     "-smp 2,sockets=1,dies=2,cores=1,threads=1 "
 		     "-M q35,memory-backend=ram0 -m 512M "
 		     "-object memory-backend-memfd,id=ram0,size=512M,share=on " KERNEL CHANNELS);
+}
+
+Test(qemu_argv, a_debugger_port_is_nothing_but_a_socket)
+{
+	struct qemu_spec spec = plain;
+
+	spec.debugger_fd = 10;
+	expect_words(&spec, HEAD
+		     "-accel tcg,thread=single -cpu "
+		     "max,vendor=GenuineIntel,family=6,model=23,stepping=6,erms=off,pclmulqdq=off "
+		     "-smp 2,sockets=1,dies=1,cores=2,threads=1 "
+		     "-M q35,memory-backend=ram0 -m 512M "
+		     "-object memory-backend-memfd,id=ram0,size=512M,share=on " KERNEL CHANNELS
+		     " -chardev socket,id=debugger,fd=10");
+}
+
+Test(qemu_argv, memory_may_be_files_of_the_host)
+{
+	static const int fds[] = { 20, 21 };
+	struct qemu_spec spec = plain;
+	_cleanup_free_ char *words = NULL;
+
+	spec.topology = (struct ktstr_topology)TOPOLOGY(2, 2, 1, 1);
+	spec.memory_bytes = MIB(514);
+	spec.memory_fds = fds;
+	words = joined(&spec);
+	cr_expect(strstr(words, "-object memory-backend-file,id=ram0,size=258M,share=on,"
+				"mem-path=/proc/self/fd/20 -object "
+				"memory-backend-file,id=ram1,size=256M,share=on,"
+				"mem-path=/proc/self/fd/21 -numa "),
+		  "%s", words);
+}
+
+Test(qemu_argv, node_0_takes_the_memory_that_does_not_divide)
+{
+	const struct ktstr_topology topology = TOPOLOGY(3, 3, 1, 1);
+
+	cr_expect_eq(qemu_node_memory(&topology, MIB(100), 0), MIB(36));
+	cr_expect_eq(qemu_node_memory(&topology, MIB(100), 1), MIB(32));
+	cr_expect_eq(qemu_node_memory(&topology, MIB(100), 2), MIB(32));
 }
 
 Test(qemu_argv, leaves_out_what_is_not_wired)

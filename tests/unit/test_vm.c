@@ -284,7 +284,7 @@ Test(vm, qemu_inherits_nothing_but_its_wires)
 	(void)signal(SIGINT, SIG_IGN);
 	vm = start("report");
 	/* Three standard ones, six channels, the initramfs. */
-	expect_line(vm_bulk_fd(vm), "group=own blocked=0 ignored=0 fds=10 stdin=/dev/null\n");
+	expect_line(vm_bulk_fd(vm), "group=own blocked=0 ignored=0 fds=12 stdin=/dev/null\n");
 	vm_free(vm);
 	(void)sigprocmask(SIG_BLOCK, NULL, &mask);
 	cr_expect(sigismember(&mask, SIGTERM), "the mask of this process is as it was");

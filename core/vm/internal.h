@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of a VM share. Not for other modules. */
+#ifndef VM_INTERNAL_H
+#define VM_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "vm/gdbstub.h"
+#include "vm/guest_memory.h"
+#include "vm/qmp.h"
+#include "vm/vm.h"
+
+/* The name under which QEMU knows the socket of its debugger port. */
+#define VM_DEBUGGER_ID "debugger"
+
+enum channel {
+	CHANNEL_QMP,
+	CHANNEL_COM1,
+	CHANNEL_COM2,
+	CHANNEL_CONSOLE,
+	CHANNEL_BULK,
+	CHANNEL_STATS,
+	CHANNEL_DEBUGGER,
+	CHANNEL_COUNT,
+};
+
+struct vm_watch {
+	bool is_set;
+	uint64_t address;
+	uint32_t length;
+};
+
+struct vm {
+	pid_t pid;
+	int pid_fd;
+	int fds[CHANNEL_COUNT]; /* the host's ends; that of the monitor belongs to @qmp */
+	int stderr_fd;
+	struct qmp *qmp;
+	char **argv;
+	uint32_t cpus;
+	struct guest_memory *memory;
+	struct gdbstub *debugger; /* NULL until something is to be watched */
+	struct vm_watch watches[VM_WATCHES_MAX];
+	enum vm_event event;
+	bool is_freezing; /* a stop was asked for */
+	bool has_stopped; /* by itself */
+	bool is_collected;
+	int status;
+};
+
+#endif
