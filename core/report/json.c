@@ -15,21 +15,9 @@
 #include "report/facts.h"
 #include "report/figure.h"
 
-/* Text from outside: safe, and UTF-8 as JSON wants it. NULL becomes null. */
-static json_t *text_json(const char *text)
-{
-	size_t length = text ? strlen(text) : 0;
-	_cleanup_free_ char *safe = NULL;
-
-	if (!text)
-		return json_null();
-	safe = malloc(length + 1);
-	return safe ? json_string(str_copy_safe(safe, length + 1, text, length)) : NULL;
-}
-
 static json_t *text_or_empty_json(const char *text)
 {
-	return text_json(text ? text : "");
+	return json_text(text ? text : "");
 }
 
 /* JSON has no NaN and no infinity. */
@@ -70,7 +58,7 @@ static json_t *finding_json(const struct finding *f)
 			 "measured", has_figure ? real_json(f->measured) : json_null(), "limit",
 			 has_limit ? real_json(f->limit) : json_null(), "limit_kind",
 			 limit_word(has_limit ? f->limit_kind : KTSTR_LIMIT_NONE), "text",
-			 text_json(f->text));
+			 json_text(f->text));
 }
 
 static json_t *findings_json(const struct decision *d)
@@ -92,7 +80,7 @@ static json_t *checkers_json(const struct verdict *verdict)
 		json_add(&list,
 			 json_pack("{so so ss so so so so}", "name", text_or_empty_json(d->name),
 				   "path", text_or_empty_json(d->path), "outcome",
-				   outcome_name(d->outcome), "reason", text_json(d->reason),
+				   outcome_name(d->outcome), "reason", json_text(d->reason),
 				   "frames_seen", count_json(d->wanted), "took_s",
 				   seconds_json(d->took_ns), "findings", findings_json(d)));
 	}
@@ -117,7 +105,7 @@ static json_t *evidence_json(const struct evidence *e)
 		json_t *value;
 	} members[] = {
 		{ "is_whole", json_boolean(is_whole(e)) },
-		{ "end_reason", text_json(e->end_reason) },
+		{ "end_reason", json_text(e->end_reason) },
 		{ "frames_received", count_json(s->frames_received) },
 		{ "frames_recorded", count_json(s->frames_bucketed) },
 		{ "frames_torn", count_json(s->frames_torn) },
@@ -128,11 +116,11 @@ static json_t *evidence_json(const struct evidence *e)
 		{ "end_matches", json_boolean(s->end_matches) },
 		{ "is_torn", json_boolean(e->is_torn) },
 		{ "is_sealed", json_boolean(e->is_sealed) },
-		{ "agent_error", text_json(e->has_error ? e->error_text : NULL) },
+		{ "agent_error", json_text(e->has_error ? e->error_text : NULL) },
 		{ "scenario_outcome",
 		  e->has_result ? json_string(outcome_name(e->result_outcome)) : json_null() },
-		{ "scenario_text", text_json(e->has_result ? e->result_text : NULL) },
-		{ "hello_mismatch", text_json(e->hello_mismatch) },
+		{ "scenario_text", json_text(e->has_result ? e->result_text : NULL) },
+		{ "hello_mismatch", json_text(e->hello_mismatch) },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
@@ -161,7 +149,7 @@ static json_t *cgroups_json(const struct facts *facts)
 		const struct facts_cgroup *c = &facts->cgroups[i];
 		json_t *json =
 			json_pack("{so so so so so}", "id", count_json(c->id), "name",
-				  text_json(c->name), "cpus", count_json(c->cpus), "workers",
+				  json_text(c->name), "cpus", count_json(c->cpus), "workers",
 				  count_json(c->workers), "incomplete", count_json(c->incomplete));
 
 		set_figures(&json, c->cpu_ns, c->wall_ns, c->max_gap_ns, c->migrations,
@@ -192,7 +180,7 @@ static json_t *workers_json(const struct facts *facts)
 		json_t *json = json_pack(
 			"{so so so so so sb ss si so}", "tid", count_json(w->tid), "cgroup_id",
 			count_json(w->cgroup_id), "group", count_json(w->group), "index",
-			count_json(w->index), "workload", text_json(w->workload), "is_complete",
+			count_json(w->index), "workload", json_text(w->workload), "is_complete",
 			w->is_complete, "exit_kind", exit_kind_name(w->exit_kind), "exit_value",
 			w->exit_value, "work_units", count_json(w->work_units));
 
@@ -223,7 +211,7 @@ static json_t *console_json(const struct facts *facts, uint32_t outcome)
 	json_t *list = json_array();
 
 	for (size_t i = 0; outcome != KTSTR_OUTCOME_PASS && i < facts->console_count; i++)
-		json_add(&list, text_json(facts->console[i]));
+		json_add(&list, json_text(facts->console[i]));
 	return list;
 }
 
@@ -254,7 +242,7 @@ static json_t *scheduler_json(const json_t *meta, const struct evidence *e)
 {
 	json_t *json = meta ? json_copy(json_object_get(meta, "scheduler")) : json_object();
 
-	json_put(&json, "exit", text_json(e->sched_exit_text));
+	json_put(&json, "exit", json_text(e->sched_exit_text));
 	return json;
 }
 
@@ -273,7 +261,7 @@ static json_t *document(const struct verdict *v, const struct report_spec *spec,
 		{ "ktstr_version",
 		  text_or_empty_json(facts->meta ? facts->meta->ktstr_version : NULL) },
 		{ "verdict", json_pack("{ss so so}", "outcome", outcome_name(v->outcome), "reason",
-				       text_json(v->reason), "rule", text_or_empty_json(v->rule)) },
+				       json_text(v->reason), "rule", text_or_empty_json(v->rule)) },
 		{ "exit_code", json_integer(verdict_exit_code(v->outcome)) },
 		{ "scenario", scenario_json(meta, facts) },
 		{ "scheduler", scheduler_json(meta, &v->evidence) },
@@ -283,8 +271,8 @@ static json_t *document(const struct verdict *v, const struct report_spec *spec,
 		{ "workers", workers_json(facts) },
 		{ "workers_total", count_json(facts->worker_total) },
 		{ "timings", timings_json(facts, spec) },
-		{ "paths", json_pack("{so so}", "run", text_json(spec->run_path), "console_log",
-				     text_json(spec->console_path)) },
+		{ "paths", json_pack("{so so}", "run", json_text(spec->run_path), "console_log",
+				     json_text(spec->console_path)) },
 		{ "environment", environment_json(meta) },
 		{ "console_tail", console_json(facts, v->outcome) },
 		{ "command", text_or_empty_json(again) },
@@ -333,7 +321,7 @@ int report_json(FILE *out, const struct verdict *verdict, const struct report_sp
 int report_error_json(FILE *out, int exit_code, const char *text, struct ktstr_error *err)
 {
 	json_t *json = json_pack("{si ss si so}", "schema_version", REPORT_SCHEMA_VERSION, "kind",
-				 "error", "exit_code", exit_code, "error", text_json(text));
+				 "error", "exit_code", exit_code, "error", json_text(text));
 	int rc = dump(out, json, err);
 
 	json_decref(json);

@@ -10,6 +10,17 @@
 
 #include "base/cleanup.h"
 
+json_t *json_text(const char *text)
+{
+	size_t length = text ? strlen(text) : 0;
+	_cleanup_free_ char *safe = NULL;
+
+	if (!text)
+		return json_null();
+	safe = malloc(length + 1);
+	return safe ? json_string(str_copy_safe(safe, length + 1, text, length)) : NULL;
+}
+
 void json_add(json_t **list, json_t *value)
 {
 	/* Takes @value even where it fails, as it does for a list that is NULL. */

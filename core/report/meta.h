@@ -78,6 +78,9 @@ struct meta {
 /* The document. NULL when out of memory. */
 json_t *meta_to_json(const struct meta *meta);
 
+/* Text from outside: safe for a terminal, and UTF-8 as JSON wants it. NULL becomes null. */
+json_t *json_text(const char *text);
+
 /*
  * Put @value (taken) at the end of *list, or into *object; NULL in *list or *object when there was
  * no memory for it or for one before it, so that only the end has to be looked at.

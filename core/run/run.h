@@ -62,8 +62,9 @@ int run_check(const char *path, const struct run_options *options);
  * the topology. EXIT_PASS, or EXIT_USAGE when one is bad; all are looked at. */
 int run_check_scenarios(char *const *scenarios, size_t count, const struct run_options *options);
 
-/* List the plugins in the search path. @kind 0: all. */
-int run_list_plugins(uint32_t kind, const struct run_options *options);
+/* List the plugins in the search path: of @kind (0: all), of these names (0: all). */
+int run_list_plugins(uint32_t kind, char *const *names, size_t name_count,
+		     const struct run_options *options);
 
 /* `ktstr kernel list` and `ktstr kernel fetch`. */
 int run_list_kernels(const struct run_options *options);

@@ -21,6 +21,7 @@ void kernel_free(struct kernel *kernel)
 	free(kernel->release);
 	free(kernel->config);
 	free(kernel->btf);
+	free(kernel->problem);
 	free(kernel);
 }
 
@@ -216,17 +217,21 @@ static int load_path(const struct kernel_places *places, const char *path, const
 	return code;
 }
 
-/* What the search saw: the first that will do, or all; and one that it could not read. */
+/*
+ * What the search saw. Looking for one kernel it ends at the first that will do, and remembers one
+ * that it could not read; listing them, it keeps all.
+ */
 struct search {
 	const struct kernel_places *places;
-	bool is_first_enough;
+	bool is_listing;
+	bool is_settled; /* the kernel that is taken was seen, or none can be */
 	struct kernel_list list;
 	struct ktstr_error unreadable;
 };
 
 static bool is_done(const struct search *search)
 {
-	return search->is_first_enough && search->list.count;
+	return !search->is_listing && search->list.count;
 }
 
 static bool is_listed(const struct search *search, const char *image)
@@ -238,6 +243,70 @@ static bool is_listed(const struct search *search, const char *image)
 	return false;
 }
 
+/* Keep @kernel (taken; NULL is -ENOMEM) where it will do, or where all are wanted. */
+static int offer(struct search *search, struct kernel *kernel, bool will_do,
+		 struct ktstr_error *err)
+{
+	if (!kernel)
+		return ktstr_fail(err, -ENOMEM, "out of memory");
+	if (!will_do && !search->is_listing) {
+		kernel_free(kernel);
+		return 0;
+	}
+	kernel->is_taken = will_do && !search->is_settled;
+	search->is_settled |= will_do;
+	return kernel_list_add(&search->list, kernel) ? ktstr_fail(err, -ENOMEM, "out of memory")
+						      : 0;
+}
+
+/* What is known of an image that cannot be booted. NULL when out of memory. */
+static struct kernel *problem_new(const char *image, const char *release, const char *config,
+				  const char *origin, const struct ktstr_error *why)
+{
+	struct kernel *kernel = kernel_new(image, image, release, config, NULL, origin);
+
+	if (!kernel)
+		return NULL;
+	kernel->problem = strdup(why->text);
+	if (!kernel->problem) {
+		kernel_free(kernel);
+		return NULL;
+	}
+	kernel->is_config_known = config != NULL;
+	kernel->has_sched_ext = kernel_config_has(kernel, "SCHED_CLASS_EXT") == 1;
+	kernel->has_btf = kernel_config_has(kernel, "DEBUG_INFO_BTF") == 1;
+	return kernel;
+}
+
+/* One image of the host. *ret_is_settled: there is no need to look at others of its release. */
+static int search_host_image(struct search *search, const char *path, const char *release,
+			     struct kernel **ret_problem, bool *ret_is_settled,
+			     struct ktstr_error *err)
+{
+	_cleanup_free_ char *config = config_near(search->places, path, release);
+	bool has_sched_ext = config && kernel_config_file_has(config, "SCHED_CLASS_EXT") == 1;
+	struct ktstr_error why = { 0 };
+	struct kernel *kernel = NULL;
+	struct stat status;
+	int code;
+
+	if (stat(path, &status) || (!has_sched_ext && !search->is_listing))
+		return 0;
+	code = load_path(search->places, path, "host", !search->is_listing, &kernel, &why);
+	if (!code) {
+		*ret_is_settled = true;
+		return offer(search, kernel, has_sched_ext, err);
+	}
+	if (has_sched_ext && !search->unreadable.code)
+		search->unreadable = why;
+	if (search->is_listing && !*ret_problem) {
+		*ret_problem = problem_new(path, release, config, "host", &why);
+		if (!*ret_problem)
+			return ktstr_fail(err, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
 /* The running release is looked at first, so its folder and its image come along again later. */
 static int search_host_release(struct search *search, const char *release, struct ktstr_error *err)
 {
@@ -245,31 +314,22 @@ static int search_host_release(struct search *search, const char *release, struc
 	_cleanup_free_ char *in_modules = str_format("%s/%s/vmlinuz", places->modules, release);
 	_cleanup_free_ char *in_boot = str_format("%s/vmlinuz-%s", places->boot, release);
 	const char *paths[] = { in_modules, in_boot };
+	struct kernel *problem = NULL;
+	bool is_settled = false;
+	int code = 0;
 
 	if (!in_modules || !in_boot)
 		return ktstr_fail(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
-		_cleanup_free_ char *config = config_near(places, paths[i], release);
-		struct ktstr_error why = { 0 };
-		struct kernel *kernel;
-		struct stat status;
-		int code;
-
 		if (is_listed(search, paths[i]))
 			return 0;
-		if (stat(paths[i], &status) || !config ||
-		    kernel_config_file_has(config, "SCHED_CLASS_EXT") != 1)
-			continue;
-		code = load_path(places, paths[i], "host", search->is_first_enough, &kernel, &why);
-		if (code && !search->unreadable.code)
-			search->unreadable = why;
-		if (code)
-			continue;
-		return kernel_list_add(&search->list, kernel)
-			       ? ktstr_fail(err, -ENOMEM, "out of memory")
-			       : 0;
 	}
-	return 0;
+	for (size_t i = 0; !code && !is_settled && i < ARRAY_SIZE(paths); i++)
+		code = search_host_image(search, paths[i], release, &problem, &is_settled, err);
+	if (!code && !is_settled && problem)
+		return offer(search, problem, false, err);
+	kernel_free(problem);
+	return code;
 }
 
 /* The releases that @folder knows by names that begin with @prefix. */
@@ -305,17 +365,22 @@ static int search_host(struct search *search, struct ktstr_error *err)
 static int search_environment(struct search *search, struct ktstr_error *err)
 {
 	const struct kernel_places *places = search->places;
-	struct kernel *kernel;
-	int code;
+	struct kernel *kernel = NULL;
+	struct ktstr_error why;
 
 	if (!places->environment || !places->environment[0])
 		return 0;
-	code = load_path(places, places->environment, "KTSTR_KERNEL", search->is_first_enough,
-			 &kernel, err);
-	if (code)
+	/* It would be unpacked by the next run anyway. */
+	if (!load_path(places, places->environment, "KTSTR_KERNEL", true, &kernel, &why))
+		return offer(search, kernel, true, err);
+	if (!search->is_listing) {
+		*err = why;
 		return ktstr_prefix(err, "KTSTR_KERNEL");
-	return kernel_list_add(&search->list, kernel) ? ktstr_fail(err, -ENOMEM, "out of memory")
-						      : 0;
+	}
+	/* What was asked for is never replaced: a run takes none then. */
+	search->is_settled = true;
+	return offer(search, problem_new(places->environment, NULL, NULL, "KTSTR_KERNEL", &why),
+		     false, err);
 }
 
 static int search_cache(struct search *search, struct ktstr_error *err)
@@ -326,9 +391,9 @@ static int search_cache(struct search *search, struct ktstr_error *err)
 	if (search->places->cache)
 		code = kernel_cache_list(search->places->cache, &cached, err);
 	for (size_t i = 0; !code && i < cached.count; i++) {
-		if (cached.kernels[i]->has_sched_ext &&
-		    kernel_list_add(&search->list, steal_ptr(cached.kernels[i])))
-			code = ktstr_fail(err, -ENOMEM, "out of memory");
+		struct kernel *kernel = steal_ptr(cached.kernels[i]);
+
+		code = offer(search, kernel, !kernel->problem && kernel->has_sched_ext, err);
 	}
 	kernel_list_done(&cached);
 	return code;
@@ -350,7 +415,7 @@ static int search_all(struct search *search, struct ktstr_error *err)
 int kernel_list_in(const struct kernel_places *places, struct kernel ***ret, size_t *ret_count,
 		   struct ktstr_error *err)
 {
-	struct search search = { .places = places };
+	struct search search = { .places = places, .is_listing = true };
 	int code = search_all(&search, err);
 
 	if (code)
@@ -363,7 +428,7 @@ int kernel_list_in(const struct kernel_places *places, struct kernel ***ret, siz
 int kernel_find_in(const struct kernel_places *places, const char *wanted, struct kernel **ret,
 		   struct ktstr_error *err)
 {
-	struct search search = { .places = places, .is_first_enough = true };
+	struct search search = { .places = places };
 	int code;
 
 	if (wanted)

@@ -34,6 +34,9 @@ struct kernel {
 	bool has_btf;
 	bool is_config_known;
 	uint64_t init_size; /* memory the image unpacks itself into; 0: not known */
+	/* Of kernel_list() alone: */
+	char *problem; /* why it cannot be booted, or NULL; then little else is known of it */
+	bool is_taken; /* kernel_find() would take it when none is asked for */
 };
 
 /* <XDG_CACHE_HOME or ~/.cache>/ktstr; the caller frees. */
@@ -43,7 +46,11 @@ int kernel_cache_dir(char **ret, struct ktstr_error *err);
 int kernel_find(const char *wanted, struct kernel **ret, struct ktstr_error *err);
 void kernel_free(struct kernel *kernel);
 
-/* Every kernel that kernel_find() could come to, in its order. */
+/*
+ * Every kernel that is there, in the order of kernel_find(): one that KTSTR_KERNEL names in vain,
+ * damaged entries of the cache, and those of the host that have no sched_ext or cannot be read too.
+ * Of a release that the host has twice, the one that kernel_find() would look at first.
+ */
 int kernel_list(struct kernel ***ret, size_t *ret_count, struct ktstr_error *err);
 
 /* Is @option built in (=y)? 1, 0, or -ENODATA when the config is not known. */

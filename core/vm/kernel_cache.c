@@ -141,6 +141,22 @@ int kernel_cache_find(const char *cache, const char *package, const char *versio
 	return 0;
 }
 
+/* An entry that cannot be used, with the reason. NULL when out of memory. */
+static struct kernel *damaged_entry(const char *folder, const char *name,
+				    const struct ktstr_error *why)
+{
+	_cleanup_free_ char *image = str_format("%s/vmlinuz", folder);
+	struct kernel *kernel = image ? kernel_new(image, image, name, NULL, NULL, "cache") : NULL;
+
+	if (kernel)
+		kernel->problem = strdup(why->text);
+	if (kernel && !kernel->problem) {
+		kernel_free(kernel);
+		return NULL;
+	}
+	return kernel;
+}
+
 int kernel_cache_list(const char *cache, struct kernel_list *list, struct ktstr_error *err)
 {
 	_cleanup_free_ char *kernels = kernel_cache_kernels(cache);
@@ -160,10 +176,10 @@ int kernel_cache_list(const char *cache, struct kernel_list *list, struct ktstr_
 
 		if (!folder)
 			code = ktstr_fail(err, -ENOMEM, "out of memory");
-		else if (!kernel_entry_load(folder, &kernel, NULL, &damaged))
-			code = kernel_list_add(list, kernel)
-				       ? ktstr_fail(err, -ENOMEM, "out of memory")
-				       : 0;
+		else if (kernel_entry_load(folder, &kernel, NULL, &damaged))
+			kernel = damaged_entry(folder, names[i], &damaged);
+		if (!code && (!kernel || kernel_list_add(list, kernel)))
+			code = ktstr_fail(err, -ENOMEM, "out of memory");
 	}
 	kernel_list_free_names(names, count);
 	return code;

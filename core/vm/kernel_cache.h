@@ -33,7 +33,7 @@ int kernel_cache_begin(const char *cache, char **ret_folder, struct ktstr_error 
 int kernel_cache_find(const char *cache, const char *package, const char *version,
 		      struct kernel **ret);
 
-/* Append every whole entry, the newest release first. */
+/* Append every entry, the newest release first. Damaged ones have a problem. */
 int kernel_cache_list(const char *cache, struct kernel_list *list, struct ktstr_error *err);
 
 /*

@@ -310,15 +310,21 @@ close_fd:
 int kernel_image_open(const char *path, struct kernel_image *ret, struct ktstr_error *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int code = fd < 0 ? -errno : 0;
+	struct stat status;
+	char mode[32] = "";
 
-	if (fd < 0 && (errno == EACCES || errno == EPERM))
-		return ktstr_fail(err, -errno,
-				  "cannot read kernel '%s': %s; copy it once as root to where you "
-				  "can read it, and give the copy by --kernel",
-				  path, strerror(errno));
-	if (fd < 0)
-		return ktstr_fail(err, -errno, "cannot open kernel '%s': %s", path,
-				  strerror(errno));
+	if (code == -EACCES || code == -EPERM) {
+		if (!stat(path, &status))
+			(void)snprintf(mode, sizeof(mode), " (mode %04o)",
+				       (unsigned int)status.st_mode & 07777);
+		return ktstr_fail(err, code,
+				  "cannot read kernel '%s'%s: %s; copy it once as root to where "
+				  "you can read it, and give the copy by --kernel",
+				  path, mode, strerror(-code));
+	}
+	if (code)
+		return ktstr_fail(err, code, "cannot open kernel '%s': %s", path, strerror(-code));
 	return kernel_image_from_fd(fd, path, ret, err);
 }
 

@@ -1,3 +1,4 @@
+ktstr_unit_test(run_list ktstr_run)
 ktstr_unit_test(run_paths ktstr_run)
 ktstr_unit_test(run_needs ktstr_run)
 ktstr_unit_test(run_record ktstr_run)

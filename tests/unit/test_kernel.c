@@ -6,81 +6,42 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "support/fake_kernel.h"
+#include "support/kernel_fixture.h"
 #include "vm/kernel.h"
 #include "vm/kernel_cache.h"
 #include "vm/kernel_config.h"
 #include "vm/kernel_entry.h"
-#include "vm/kernel_find.h"
 
-#define WITH "CONFIG_64BIT=y\nCONFIG_SCHED_CLASS_EXT=y\nCONFIG_DEBUG_INFO_BTF=y\n"
-#define WITHOUT "CONFIG_64BIT=y\n# CONFIG_SCHED_CLASS_EXT is not set\n"
+#define WITH KERNEL_WITH
+#define WITHOUT KERNEL_WITHOUT
 
-static char *root;
-static char cache[256];
-static char modules[256];
-static char boot[256];
-static struct kernel_places places;
+static struct kernel_fixture fixture;
 
 static void begin(void)
 {
-	root = fake_folder();
-	(void)snprintf(cache, sizeof(cache), "%s/cache", root);
-	(void)snprintf(modules, sizeof(modules), "%s/modules", root);
-	(void)snprintf(boot, sizeof(boot), "%s/boot", root);
-	places = (struct kernel_places){
-		.cache = cache, .modules = modules, .boot = boot, .running = "5.0-running"
-	};
+	kernel_fixture_init(&fixture);
 }
 
 static void end(void)
 {
-	fake_folder_remove(root);
-	free(root);
+	kernel_fixture_done(&fixture);
 }
 
 TestSuite(kernel, .init = begin, .fini = end);
 
-/* The path of @name in the root, valid until the next call. */
 static const char *at(const char *name)
 {
-	static char path[512];
-
-	(void)snprintf(path, sizeof(path), "%s/%s", root, name);
-	return path;
+	return kernel_fixture_at(&fixture, name);
 }
 
 static void put_bzimage(const char *path, const char *release)
 {
-	const struct fake_kernel fake = { .release = release, .btf = "types" };
-	struct bytes image = fake_bzimage(&fake);
-
-	fake_write(root, path, image);
-	bytes_free(&image);
+	kernel_fixture_bzimage(&fixture, path, release);
 }
 
-/* As a fetch would: image and config in a new folder, then the commit. */
 static void put_cached(const char *release, const char *config, bool has_no_pvh)
 {
-	const struct fake_kernel fake = { .release = release,
-					  .btf = "types",
-					  .has_no_pvh = has_no_pvh };
-	struct bytes image = fake_bzimage(&fake);
-	struct kernel_source source = { .package = strdup("linux-fake"),
-					.version = strdup(release) };
-	_cleanup_free_ char *kernels = kernel_cache_kernels(cache);
-	_cleanup_free_ char *folder = NULL;
-	struct kernel *kernel = NULL;
-	struct ktstr_error err;
-
-	cr_assert_eq(kernel_cache_begin(cache, &folder, &err), 0, "%s", err.text);
-	fake_write(folder, "vmlinuz", image);
-	fake_write_text(folder, "config", config);
-	cr_assert_eq(kernel_entry_commit(kernels, folder, &source, &kernel, &err), 0, "%s",
-		     err.text);
-	cr_assert_str_eq(kernel->release, release);
-	kernel_free(kernel);
-	kernel_source_done(&source);
-	bytes_free(&image);
+	kernel_fixture_cached(&fixture, release, config, has_no_pvh);
 }
 
 static struct kernel *find(const char *wanted)
@@ -88,7 +49,7 @@ static struct kernel *find(const char *wanted)
 	struct kernel *kernel = NULL;
 	struct ktstr_error err;
 
-	cr_assert_eq(kernel_find_in(&places, wanted, &kernel, &err), 0, "%s", err.text);
+	cr_assert_eq(kernel_find_in(&fixture.places, wanted, &kernel, &err), 0, "%s", err.text);
 	return kernel;
 }
 
@@ -106,7 +67,7 @@ static void assert_none(const char *wanted, int code, const char *text)
 	struct kernel *kernel = NULL;
 	struct ktstr_error err;
 
-	cr_assert_eq(kernel_find_in(&places, wanted, &kernel, &err), code, "%s", err.text);
+	cr_assert_eq(kernel_find_in(&fixture.places, wanted, &kernel, &err), code, "%s", err.text);
 	cr_assert(strstr(err.text, text), "'%s'", err.text);
 	cr_assert_null(kernel);
 }
@@ -120,7 +81,7 @@ Test(kernel, none_says_how_to_get_one)
 
 Test(kernel, none_without_a_cache_says_so_too)
 {
-	places.cache = NULL;
+	fixture.places.cache = NULL;
 	assert_none(NULL, -ENOENT, "ktstr kernel fetch");
 }
 
@@ -143,16 +104,16 @@ Test(kernel, environment_comes_before_the_cache)
 
 	put_cached("9.9-cached", WITH, false);
 	put_bzimage("mine/bzImage", "6.12-mine");
-	places.environment = path;
+	fixture.places.environment = path;
 	assert_found(NULL, "KTSTR_KERNEL", "6.12-mine");
-	places.environment = "";
+	fixture.places.environment = "";
 	assert_found(NULL, "cache", "9.9-cached");
 }
 
 Test(kernel, environment_is_never_replaced)
 {
 	put_cached("9.9-cached", WITH, false);
-	places.environment = "/nonexistent/bzImage";
+	fixture.places.environment = "/nonexistent/bzImage";
 	assert_none(NULL, -ENOENT, "KTSTR_KERNEL: cannot open kernel '/nonexistent/bzImage'");
 }
 
@@ -167,7 +128,7 @@ Test(kernel, newest_of_the_cache_with_sched_ext_is_taken)
 Test(kernel, cache_comes_before_the_host)
 {
 	put_bzimage("boot/vmlinuz-5.0-running", "5.0-running");
-	fake_write_text(boot, "config-5.0-running", WITH);
+	fake_write_text(fixture.boot, "config-5.0-running", WITH);
 	assert_found(NULL, "host", "5.0-running");
 	put_cached("4.0", WITH, false);
 	assert_found(NULL, "cache", "4.0");
@@ -254,7 +215,7 @@ Test(kernel, damaged_entries_are_never_used)
 		assert_found(NULL, "cache", "6.12.0");
 		(void)snprintf(file, sizeof(file), "cache/kernels/6.12.0/%s", damages[i].file);
 		if (damages[i].content)
-			fake_write_text(root, file, damages[i].content);
+			fake_write_text(fixture.root, file, damages[i].content);
 		else
 			cr_assert_eq(remove(at(file)), 0);
 		assert_none(NULL, -ENOENT, "ktstr kernel fetch");
@@ -267,7 +228,7 @@ Test(kernel, damaged_entry_says_what_to_do)
 	struct ktstr_error err;
 
 	put_cached("6.12.0", WITH, false);
-	fake_write_text(root, "cache/kernels/6.12.0/vmlinux", "short");
+	fake_write_text(fixture.root, "cache/kernels/6.12.0/vmlinux", "short");
 	cr_assert_eq(kernel_entry_load(at("cache/kernels/6.12.0"), &kernel, NULL, &err), -EBADMSG);
 	cr_assert(strstr(err.text, "is damaged: 'vmlinux' is not what was put there; remove it and "
 				   "run 'ktstr kernel fetch'"),
@@ -281,9 +242,9 @@ Test(kernel, half_written_entry_is_not_seen_and_is_cleared_away)
 	struct stat status;
 
 	put_bzimage("cache/kernels/.new-abc/vmlinuz", "7.7");
-	fake_write_text(cache, "kernels/.new-abc/config", WITH);
+	fake_write_text(fixture.cache, "kernels/.new-abc/config", WITH);
 	assert_none(NULL, -ENOENT, "ktstr kernel fetch");
-	cr_assert_eq(kernel_cache_begin(cache, &folder, &err), 0);
+	cr_assert_eq(kernel_cache_begin(fixture.cache, &folder, &err), 0);
 	cr_assert_eq(stat(at("cache/kernels/.new-abc"), &status), -1);
 }
 
@@ -291,62 +252,36 @@ Test(kernel, host_kernels_need_a_config_that_says_sched_ext)
 {
 	put_bzimage("modules/6.1/vmlinuz", "6.1");
 	assert_none(NULL, -ENOENT, "ktstr kernel fetch");
-	fake_write_text(modules, "6.1/config", WITHOUT);
+	fake_write_text(fixture.modules, "6.1/config", WITHOUT);
 	assert_none(NULL, -ENOENT, "ktstr kernel fetch");
-	fake_write_text(modules, "6.1/config", WITH);
+	fake_write_text(fixture.modules, "6.1/config", WITH);
 	assert_found(NULL, "host", "6.1");
 }
 
 Test(kernel, running_release_comes_first_then_the_newest)
 {
 	put_bzimage("modules/6.9/vmlinuz", "6.9");
-	fake_write_text(modules, "6.9/config", WITH);
+	fake_write_text(fixture.modules, "6.9/config", WITH);
 	put_bzimage("boot/vmlinuz-6.10", "6.10");
-	fake_write_text(boot, "config-6.10", WITH);
+	fake_write_text(fixture.boot, "config-6.10", WITH);
 	put_bzimage("modules/6.2/vmlinuz", "6.2");
-	fake_write_text(modules, "6.2/config", WITH);
+	fake_write_text(fixture.modules, "6.2/config", WITH);
 	assert_found(NULL, "host", "6.9");
 	put_bzimage("boot/vmlinuz-5.0-running", "5.0-running");
-	fake_write_text(boot, "config-5.0-running", WITH);
+	fake_write_text(fixture.boot, "config-5.0-running", WITH);
 	assert_found(NULL, "host", "5.0-running");
-}
-
-Test(kernel, list_has_each_once_in_order)
-{
-	static const char *const wanted[] = { "6.12-mine", "6.20", "6.19", "5.0-running", "6.9" };
-	_cleanup_free_ char *path = strdup(at("mine/bzImage"));
-	struct kernel **kernels = NULL;
-	struct ktstr_error err;
-	size_t count = 0;
-
-	put_bzimage("mine/bzImage", "6.12-mine");
-	places.environment = path;
-	put_cached("6.19", WITH, false);
-	put_cached("6.20", WITH, false);
-	put_cached("6.21", WITHOUT, false);
-	put_bzimage("modules/5.0-running/vmlinuz", "5.0-running");
-	put_bzimage("boot/vmlinuz-5.0-running", "5.0-running");
-	fake_write_text(boot, "config-5.0-running", WITH);
-	put_bzimage("modules/6.9/vmlinuz", "6.9");
-	fake_write_text(modules, "6.9/config", WITH);
-	cr_assert_eq(kernel_list_in(&places, &kernels, &count, &err), 0, "%s", err.text);
-	cr_assert_eq(count, ARRAY_SIZE(wanted));
-	for (size_t i = 0; i < count; i++) {
-		cr_assert_str_eq(kernels[i]->release, wanted[i]);
-		kernel_free(kernels[i]);
-	}
-	free(kernels);
 }
 
 Test(kernel, unreadable_host_kernel_is_named)
 {
 	put_bzimage("boot/vmlinuz-5.0-running", "5.0-running");
-	fake_write_text(boot, "config-5.0-running", WITH);
-	cr_assert_eq(chmod(root, 0755), 0);
+	fake_write_text(fixture.boot, "config-5.0-running", WITH);
+	cr_assert_eq(chmod(fixture.root, 0755), 0);
 	cr_assert_eq(chmod(at("boot/vmlinuz-5.0-running"), 0), 0);
 	if (getuid() == 0)
 		cr_assert_eq(seteuid(65534), 0);
-	assert_none(NULL, -ENOENT, "vmlinuz-5.0-running': Permission denied; copy it once as root");
+	assert_none(NULL, -ENOENT,
+		    "vmlinuz-5.0-running' (mode 0000): Permission denied; copy it once as root");
 	if (getuid() == 0)
 		cr_assert_eq(seteuid(0), 0);
 }
@@ -367,7 +302,7 @@ Test(kernel, config_is_looked_for_around_the_image)
 		cr_assert_not(kernel->is_config_known);
 		cr_assert_eq(kernel_config_has(kernel, "SCHED_CLASS_EXT"), -ENODATA);
 		kernel_free(kernel);
-		fake_write_text(root, files[i], WITH);
+		fake_write_text(fixture.root, files[i], WITH);
 		kernel = find(at("a/b/c/d/bzImage"));
 		cr_assert(kernel->config, "%s", files[i]);
 		cr_assert(kernel->has_sched_ext && kernel->is_config_known);
@@ -381,8 +316,8 @@ Test(kernel, something_else_named_config_is_not_taken_for_one)
 	struct kernel *kernel;
 
 	put_bzimage("a/bzImage", "6.1");
-	fake_write_text(root, "a/config", "[core]\n\tbare = false\n");
-	fake_write_text(root, "a/.config/user-dirs", "x");
+	fake_write_text(fixture.root, "a/config", "[core]\n\tbare = false\n");
+	fake_write_text(fixture.root, "a/.config/user-dirs", "x");
 	kernel = find(at("a/bzImage"));
 	cr_assert_null(kernel->config);
 	kernel_free(kernel);
@@ -394,7 +329,7 @@ Test(kernel, config_inside_the_image_is_used)
 	struct bytes image = fake_bzimage(&fake);
 	struct kernel *kernel;
 
-	fake_write(root, "a/bzImage", image);
+	fake_write(fixture.root, "a/bzImage", image);
 	kernel = find(at("a/bzImage"));
 	cr_assert(kernel->is_config_known && kernel->has_sched_ext && kernel->has_btf);
 	cr_assert_eq(kernel_config_has(kernel, "CONFIG_64BIT"), 1);
@@ -408,7 +343,7 @@ Test(kernel, types_tell_of_sched_ext_where_no_config_is_known)
 	struct bytes image = fake_bzimage(&fake);
 	struct kernel *kernel;
 
-	fake_write(root, "a/bzImage", image);
+	fake_write(fixture.root, "a/bzImage", image);
 	kernel = find(at("a/bzImage"));
 	cr_assert_not(kernel->is_config_known);
 	cr_assert(kernel->has_sched_ext && kernel->has_btf);
@@ -455,7 +390,7 @@ Test(kernel, image_boots_as_it_is_where_nothing_can_be_written)
 	struct kernel *kernel;
 
 	put_bzimage("a/bzImage", "6.1");
-	places.cache = "/proc/nowhere";
+	fixture.places.cache = "/proc/nowhere";
 	kernel = find(at("a/bzImage"));
 	cr_assert_str_eq(kernel->boot, kernel->image);
 	kernel_free(kernel);
@@ -484,7 +419,7 @@ Test(kernel, vmlinux_is_booted_directly)
 	struct bytes image = fake_vmlinux(&fake);
 	struct kernel *kernel;
 
-	fake_write(root, "a/vmlinux", image);
+	fake_write(fixture.root, "a/vmlinux", image);
 	kernel = find(at("a/vmlinux"));
 	cr_assert_str_eq(kernel->boot, kernel->image);
 	cr_assert(kernel->has_btf);
@@ -497,7 +432,7 @@ Test(kernel, vmlinux_that_qemu_cannot_start_is_refused)
 	const struct fake_kernel fake = { .has_no_pvh = true };
 	struct bytes image = fake_vmlinux(&fake);
 
-	fake_write(root, "a/vmlinux", image);
+	fake_write(fixture.root, "a/vmlinux", image);
 	assert_none(at("a/vmlinux"), -ENOEXEC,
 		    "it was built without CONFIG_PVH=y; give the bzImage instead");
 	bytes_free(&image);
@@ -506,7 +441,7 @@ Test(kernel, vmlinux_that_qemu_cannot_start_is_refused)
 Test(kernel, folder_of_a_build_stands_for_its_image)
 {
 	put_bzimage("linux/arch/x86/boot/bzImage", "6.1-built");
-	fake_write_text(root, "linux/.config", WITH);
+	fake_write_text(fixture.root, "linux/.config", WITH);
 	assert_found(at("linux"), "--kernel", "6.1-built");
 }
 
@@ -541,9 +476,9 @@ Test(kernel, find_and_list_look_into_the_cache_of_the_environment)
 	struct ktstr_error err;
 	size_t count = 0;
 
-	(void)snprintf(cache, sizeof(cache), "%s/ktstr", root);
+	(void)snprintf(fixture.cache, sizeof(fixture.cache), "%s/ktstr", fixture.root);
 	put_cached("99.1", WITH, false);
-	cr_assert_eq(setenv("XDG_CACHE_HOME", root, 1), 0);
+	cr_assert_eq(setenv("XDG_CACHE_HOME", fixture.root, 1), 0);
 	cr_assert_eq(unsetenv("KTSTR_KERNEL"), 0);
 	cr_assert_eq(kernel_find(NULL, &kernel, &err), 0, "%s", err.text);
 	cr_assert_str_eq(kernel->release, "99.1");
