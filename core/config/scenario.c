@@ -128,7 +128,7 @@ static const struct ktstr_param top_params[] = {
 			   .help = "time beyond the scenario's duration after which the run is "
 				   "ended",
 			   .type = KTSTR_PARAM_DURATION,
-			   .fallback = "4s",
+			   .fallback = "3s",
 			   .min = (int64_t)NS_PER_S,
 			   .max = TIME_MAX_NS },
 	{ .key = NULL },

@@ -43,7 +43,7 @@ Test(scenario, everything_but_the_scenario_has_a_default)
 	cr_expect_eq(spec->vm.memory_bytes, 0);
 	cr_expect_null(spec->vm.kernel);
 	cr_expect_eq(spec->vm.boot_timeout_ns, 60 * NS_PER_S);
-	cr_expect_eq(spec->watchdog_ns, 4 * NS_PER_S);
+	cr_expect_eq(spec->watchdog_ns, 3 * NS_PER_S);
 	cr_expect_str_eq(spec->scheduler.name, "eevdf");
 	cr_expect_null(spec->scheduler.params);
 	cr_expect_eq(spec->scheduler.line, 0);
