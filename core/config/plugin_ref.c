@@ -108,17 +108,34 @@ int plugin_ref_from_node(const struct source *source, const char *key, const str
 	return 0;
 }
 
-/* One "key=value", which is cut in two at its '='. */
-static int add_argument(struct node *params, char *part, const char *argument,
+/* The column, in characters from 1, of what stands @offset bytes into @argument. */
+static uint32_t column_of(const char *argument, size_t offset)
+{
+	uint32_t column = 1;
+
+	for (size_t i = 0; i < offset; i++)
+		column += ((unsigned char)argument[i] & 0xc0) != 0x80;
+	return column;
+}
+
+/* One "key=value", @offset bytes into @argument, which is cut in two at its '='. */
+static int add_argument(struct node *params, char *part, size_t offset, const char *argument,
 			struct ktstr_error *err)
 {
 	char *equals = strchr(part, '=');
+	struct node *value;
 	int rc;
 
 	if (!equals || equals == part)
 		return ktstr_fail(err, -EINVAL, "'%s': '%s' is not key=value", argument, part);
 	*equals = '\0';
-	rc = node_add(params, part, node_new_scalar(equals + 1));
+	value = node_new_scalar(equals + 1);
+	if (value) {
+		value->line = value->key_line = 1;
+		value->key_column = column_of(argument, offset);
+		value->column = column_of(argument, offset + (size_t)(equals + 1 - part));
+	}
+	rc = node_add(params, part, value);
 	if (rc == -EEXIST)
 		return ktstr_fail(err, -EINVAL, "'%s': key '%s' is given twice", argument, part);
 	if (rc == -E2BIG)
@@ -131,7 +148,7 @@ int plugin_ref_parse(const char *argument, struct plugin_ref *ret, struct ktstr_
 {
 	_cleanup_free_ char *copy = strdup(argument);
 	struct plugin_ref ref = { .params = node_new(NODE_MAP) };
-	char *rest = copy, *name;
+	char *rest = copy, *name, *part;
 	int rc = 0;
 
 	name = rest ? strsep(&rest, ",") : NULL;
@@ -143,8 +160,10 @@ int plugin_ref_parse(const char *argument, struct plugin_ref *ret, struct ktstr_
 				"'%s': '%s' is no name of a plugin (lower-case letters, digits "
 				"and _, at most %u) and no path with a '/'",
 				argument, ref.name, KTSTR_NAME_MAX);
-	while (rc == 0 && rest)
-		rc = add_argument(ref.params, strsep(&rest, ","), argument, err);
+	while (rc == 0 && rest) {
+		part = strsep(&rest, ",");
+		rc = add_argument(ref.params, part, (size_t)(part - copy), argument, err);
+	}
 	if (rc < 0) {
 		plugin_ref_done(&ref);
 		return rc;

@@ -59,7 +59,10 @@ int scenario_load(const char *path, struct scenario_spec **ret, struct ktstr_err
 int scenario_parse(const char *name, const char *text, size_t length, struct scenario_spec **ret,
 		   struct ktstr_error *err);
 
-/* "NAME[,key=value...]" or "PATH[,key=value...]" of --checker. Values end at the next comma. */
+/*
+ * "NAME[,key=value...]" or "PATH[,key=value...]" of --checker. Values end at the next comma. Keys
+ * and values have their columns in @argument as their places.
+ */
 int plugin_ref_parse(const char *argument, struct plugin_ref *ret, struct ktstr_error *err);
 void plugin_ref_done(struct plugin_ref *ref);
 

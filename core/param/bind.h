@@ -9,6 +9,7 @@
 #ifndef PARAM_BIND_H
 #define PARAM_BIND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "ktstr/error.h"
@@ -20,6 +21,7 @@ struct source {
 	const char *name; /* "scenarios/x.yaml", "--checker" */
 	const char *text; /* the whole source, or NULL: no line is quoted */
 	size_t length;
+	bool is_argument; /* the text is a word of the command line: it has no line numbers */
 };
 
 /* Finds the table of a plugin that a KTSTR_PARAM_PLUGIN value names; *ret_params may be NULL: no
@@ -70,7 +72,8 @@ int params_check(const struct ktstr_param *params, size_t stride, struct ktstr_e
 const char *param_type_name(uint32_t type);
 
 /*
- * Fill @err: "name:line:col: text\n  source line\n  ^", "name: text" when @line is 0. Bytes that
+ * Fill @err: "name:line:col: text\n  source line\n  ^", "name: text\n  source line\n  ^" for an
+ * argument, "name: text" when @line is 0. Bytes that
  * could drive a terminal are replaced, long lines are cut around the column. Returns -EINVAL.
  */
 __attribute__((format(printf, 5, 6))) int source_fail(const struct source *source, uint32_t line,

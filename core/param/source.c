@@ -87,7 +87,9 @@ int source_fail(const struct source *source, uint32_t line, uint32_t column,
 		return ktstr_fail(err, -EINVAL, "%s", message);
 	if (line == 0)
 		return ktstr_fail(err, -EINVAL, "%.256s: %s", name, message);
-	if (source->text)
+	if (source->text && !(source->is_argument && memchr(source->text, '\n', source->length)))
 		add_quote(quote, sizeof(quote), source, line, column);
+	if (source->is_argument)
+		return ktstr_fail(err, -EINVAL, "%.256s: %s%s", name, message, quote);
 	return ktstr_fail(err, -EINVAL, "%.256s:%u:%u: %s%s", name, line, column, message, quote);
 }

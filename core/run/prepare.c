@@ -57,12 +57,23 @@ int prepare_check_params(struct registry *registry, const struct plugin *plugin,
 	return rc;
 }
 
+/* An option's argument as a source of messages: "--checker: fairness" stands before them. */
+static struct source argument_source(char *name, size_t size, const char *option,
+				     const struct plugin *plugin, const char *argument)
+{
+	(void)snprintf(name, size, "%s: %s", option, plugin->descriptor->name);
+	return (struct source){
+		.name = name, .text = argument, .length = strlen(argument), .is_argument = true
+	};
+}
+
 int prepare_argument(struct registry *registry, uint32_t kind, const char *option,
 		     const char *argument, struct plugin_ref *ret_ref, struct plugin **ret_plugin,
 		     struct ktstr_error *err)
 {
-	struct source source = { .name = option, .text = argument, .length = strlen(argument) };
 	struct plugin_ref ref = { 0 };
+	struct source source;
+	char name[128];
 	int rc = plugin_ref_parse(argument, &ref, err);
 
 	if (rc == 0)
@@ -71,6 +82,7 @@ int prepare_argument(struct registry *registry, uint32_t kind, const char *optio
 		plugin_ref_done(&ref);
 		return str_starts(err->text, option) ? rc : ktstr_prefix(err, "%s", option);
 	}
+	source = argument_source(name, sizeof(name), option, *ret_plugin, argument);
 	if (kind == KTSTR_KIND_CHECKER)
 		rc = prepare_check_params(registry, *ret_plugin, ref.params, &source, err);
 	if (rc < 0) {
@@ -120,18 +132,18 @@ static int prepare_scheduler(struct prepared *p, const struct run_options *optio
 	struct source source = p->spec->source;
 	struct plugin_ref *ref = &p->spec->scheduler;
 	struct plugin_ref given = { 0 };
+	char name[128];
 	int rc;
 
 	if (options->scheduler) {
-		source = (struct source){ .name = "--scheduler",
-					  .text = options->scheduler,
-					  .length = strlen(options->scheduler) };
 		rc = prepare_argument(p->registry, KTSTR_KIND_SCHEDULER, "--scheduler",
 				      options->scheduler, &given, &p->scheduler, err);
 		if (rc < 0)
 			return rc;
 		plugin_ref_done(ref);
 		*ref = given;
+		source = argument_source(name, sizeof(name), "--scheduler", p->scheduler,
+					 options->scheduler);
 	} else {
 		rc = get_plugin(p, KTSTR_KIND_SCHEDULER, ref, &p->scheduler, err);
 		if (rc < 0)

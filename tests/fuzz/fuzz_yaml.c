@@ -81,7 +81,9 @@ static void cross(const struct node *tree)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct source source = { "fuzz.yaml", (const char *)data, size };
+	const struct source source = { .name = "fuzz.yaml",
+				       .text = (const char *)data,
+				       .length = size };
 	struct scenario_spec *spec = NULL;
 	struct ktstr_error err = { 0 };
 	struct node *tree = NULL;

@@ -41,6 +41,23 @@ Test(plugin_ref, a_name_with_values)
 	plugin_ref_done(&ref);
 }
 
+Test(plugin_ref, keys_and_values_know_their_columns)
+{
+	struct plugin_ref ref = parse("sp,limit=15%,n\u00f6te=a=b,empty=");
+	static const uint32_t columns[][2] = { { 4, 10 }, { 14, 19 }, { 23, 29 } };
+
+	cr_assert_eq(ref.params->child_count, 3);
+	for (size_t i = 0; i < 3; i++) {
+		const struct node *value = ref.params->children[i];
+
+		cr_expect_eq(value->key_line, 1);
+		cr_expect_eq(value->line, 1);
+		cr_expect_eq(value->key_column, columns[i][0], "%zu: %u", i, value->key_column);
+		cr_expect_eq(value->column, columns[i][1], "%zu: %u", i, value->column);
+	}
+	plugin_ref_done(&ref);
+}
+
 Test(plugin_ref, a_path_is_left_as_it_is)
 {
 	struct plugin_ref ref = parse("./my.so,limit=1");

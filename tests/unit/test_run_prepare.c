@@ -94,6 +94,7 @@ Test(run_prepare, refuses_with_place_and_reason)
 {
 	static const char *const bad_key[] = { "gap,max_gpa=1s" };
 	static const char *const bad_name[] = { "gapp" };
+	static const char *const bad_value[] = { "gap,max_gap=soon" };
 	static const struct {
 		const char *yaml;
 		struct run_options options;
@@ -112,9 +113,21 @@ Test(run_prepare, refuses_with_place_and_reason)
 		{ "vm: {topology: {numa: 2, llcs: 3}}\nscenario: cpu_hog\ncheckers: [gap]\n",
 		  { 0 },
 		  "topology" },
-		{ hog, { .checkers = bad_key, .checker_count = 1 }, "'max_gap'" },
+		{ hog,
+		  { .checkers = bad_key, .checker_count = 1 },
+		  "--checker: gap: unknown key 'max_gpa', did you mean 'max_gap'?\n"
+		  "  gap,max_gpa=1s\n"
+		  "      ^" },
+		{ hog,
+		  { .checkers = bad_value, .checker_count = 1 },
+		  "--checker: gap: 'max_gap' must be a duration" },
+		{ hog,
+		  { .checkers = bad_value, .checker_count = 1 },
+		  "\n  gap,max_gap=soon\n              ^" },
 		{ hog, { .checkers = bad_name, .checker_count = 1 }, "did you mean 'gap'" },
-		{ hog, { .scheduler = "eevdf,x=1" }, "--scheduler: unknown key 'x'" },
+		{ hog,
+		  { .scheduler = "eevdf,x=1" },
+		  "--scheduler: eevdf: unknown key 'x', there are no keys here" },
 		{ hog, { .scheduler = "cfs" }, "--scheduler: " },
 	};
 

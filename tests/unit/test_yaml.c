@@ -12,7 +12,7 @@
 
 static struct node *parse(const char *text)
 {
-	const struct source source = { "x", text, strlen(text) };
+	const struct source source = { "x", text, strlen(text), false };
 	struct ktstr_error err = { 0 };
 	struct node *root = NULL;
 
@@ -22,7 +22,7 @@ static struct node *parse(const char *text)
 
 static void expect_refused(const char *text, size_t length, const char *says)
 {
-	const struct source source = { "x", text, length };
+	const struct source source = { "x", text, length, false };
 	struct ktstr_error err = { 0 };
 	struct node *root = NULL;
 
@@ -180,7 +180,7 @@ static char *repeat(const char *front, const char *middle, size_t count)
 
 static void expect_said(char *text, const char *says)
 {
-	const struct source source = { "x", text, strlen(text) };
+	const struct source source = { "x", text, strlen(text), false };
 	struct ktstr_error err = { 0 };
 	struct node *root = NULL;
 

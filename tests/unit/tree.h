@@ -9,7 +9,7 @@
 #include "param/bind.h"
 
 /* Without a text to quote. */
-static const struct source nameless = { "--checker", NULL, 0 };
+static const struct source nameless = { .name = "--checker" };
 
 /* @node, which now stands at a place. */
 static inline struct node *at(struct node *node, uint32_t line, uint32_t column)
