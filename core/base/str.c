@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+
 static int reserve(struct str *str, size_t more)
 {
 	size_t need = str->length + more + 1;
@@ -160,7 +162,29 @@ char *str_copy(char *target, size_t size, const char *source)
 	return target;
 }
 
-/* Length of the valid UTF-8 sequence at @s, 0 when it is none. */
+/* Does a valid sequence break lines, or change the direction in which what follows it is read? */
+static bool is_disorder(const unsigned char *s, size_t length)
+{
+	static const struct {
+		unsigned char second, first_third, last_third;
+	} ranges[] = {
+		{ 0x80, 0x8e, 0x8f }, /* U+200E, U+200F */
+		{ 0x80, 0xa8, 0xae }, /* U+2028 to U+202E */
+		{ 0x81, 0xa6, 0xa9 }, /* U+2066 to U+2069 */
+	};
+
+	if (length == 2)
+		return s[0] == 0xd8 && s[1] == 0x9c; /* U+061C */
+	if (length != 3 || s[0] != 0xe2)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
+		if (s[1] == ranges[i].second && s[2] >= ranges[i].first_third &&
+		    s[2] <= ranges[i].last_third)
+			return true;
+	return false;
+}
+
+/* Length of the valid UTF-8 sequence at @s that may be shown, 0 when it is none. */
 static size_t utf8_length(const unsigned char *s, size_t left)
 {
 	size_t n = s[0] < 0x80			 ? 1
@@ -179,7 +203,7 @@ static size_t utf8_length(const unsigned char *s, size_t left)
 		return 0;
 	if (n == 2 && s[0] == 0xc2 && s[1] < 0xa0)
 		return 0; /* C1 controls drive terminals too */
-	return n;
+	return is_disorder(s, n) ? 0 : n;
 }
 
 char *str_copy_safe(char *target, size_t size, const char *source, size_t length)
@@ -203,5 +227,14 @@ char *str_copy_safe(char *target, size_t size, const char *source, size_t length
 		i += n;
 	}
 	target[out] = '\0';
+	return target;
+}
+
+char *str_copy_line(char *target, size_t size, const char *source, size_t length)
+{
+	str_copy_safe(target, size, source, length);
+	for (char *c = target; *c; c++)
+		if (*c == '\n' || *c == '\t')
+			*c = ' ';
 	return target;
 }

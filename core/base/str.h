@@ -40,8 +40,11 @@ char *str_copy(char *target, size_t size, const char *source);
 
 /*
  * Copy text that came from outside, with every byte that could drive a terminal (control characters
- * but \n and \t, invalid UTF-8) replaced by '?'. Returns @target.
+ * but \n and \t, invalid UTF-8, marks that turn the direction of reading) replaced by '?'. Returns
+ * @target.
  */
 char *str_copy_safe(char *target, size_t size, const char *source, size_t length);
+/* The same for one line: \n and \t become blanks too. */
+char *str_copy_line(char *target, size_t size, const char *source, size_t length);
 
 #endif

@@ -77,7 +77,7 @@ static void show_phase(struct coord *c, const struct bulk_message *message)
 
 	if (!observer->phase || message->length == 0)
 		return;
-	str_copy_safe(text, sizeof(text), (const char *)message->payload + 1, message->length - 1);
+	str_copy_line(text, sizeof(text), (const char *)message->payload + 1, message->length - 1);
 	observer->phase(observer->arg, message->payload[0], text);
 }
 
@@ -141,7 +141,7 @@ static void note_sched_exit(struct coord *c, const struct bulk_message *message,
 	if (message->msg_type != KTSTR_MSG_SCHED_EXIT || !message->crc_ok)
 		return;
 	if (wire_decode_i32(message->payload, message->length, &code) == 0)
-		str_copy_safe(text, sizeof(text), (const char *)message->payload + sizeof(code),
+		str_copy_line(text, sizeof(text), (const char *)message->payload + sizeof(code),
 			      message->length - sizeof(code));
 	coord_decide(c, COORD_END_SCHED_EXIT, "the scheduler died %.1f s after the start%s%s",
 		     (double)now_ns / NS_PER_S, text[0] ? ": " : "", text);

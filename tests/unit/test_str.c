@@ -163,6 +163,12 @@ static const struct {
 	{ BYTES("\xed\xa0\x80"), "???" },      /* surrogate */
 	{ BYTES("\xf4\x90\x80\x80"), "????" }, /* beyond Unicode */
 	{ BYTES("x\xe2\x82"), "x??" },	       /* cut off */
+	{ BYTES("\xe2\x80\xae"), "???" },      /* U+202E: right to left from here */
+	{ BYTES("\xe2\x81\xa6"), "???" },      /* U+2066 */
+	{ BYTES("\xe2\x80\xa8"), "???" },      /* U+2028: a line ends */
+	{ BYTES("\xe2\x80\x8f"), "???" },      /* U+200F */
+	{ BYTES("\xd8\x9c"), "??" },	       /* U+061C */
+	{ BYTES("\xe2\x80\xa7\xe2\x80\xaf"), "\xe2\x80\xa7\xe2\x80\xaf" },
 	{ BYTES(""), "" },
 };
 
@@ -174,6 +180,14 @@ Test(str, copy_safe_cannot_drive_a_terminal)
 		cr_expect_str_eq(
 			str_copy_safe(target, sizeof(target), unsafe[i].bytes, unsafe[i].length),
 			unsafe[i].safe, "row %zu: '%s'", i, target);
+}
+
+Test(str, copy_line_makes_one_line)
+{
+	char target[64];
+
+	cr_expect_str_eq(str_copy_line(target, sizeof(target), BYTES("a\nb\tc\033")), "a b c?");
+	cr_expect_str_eq(str_copy_line(target, 3, BYTES("\n\n\n")), "  ");
 }
 
 Test(str, copy_safe_cuts_between_characters)
