@@ -8,6 +8,8 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "coord/coord.h"
+#include "judge/protocol.h"
 #include "plugin/loader.h"
 #include "runfile/reader.h"
 #include "wire/payload.h"
@@ -21,6 +23,7 @@ struct pass {
 	struct evidence *evidence;
 	json_t *meta;
 	uint64_t seed;
+	struct protocol protocol;
 	bool has_seen_summary;
 	bool is_out_of_memory;
 };
@@ -217,12 +220,24 @@ static void take_frame(struct pass *pass, const struct runfile_record *record, c
 		.payload = payload,
 	};
 
+	const char *wrong;
+
 	pass->evidence->frames_recorded++;
 	if (!(record->flags & KTSTR_FRAME_CRC_OK))
 		return; /* the summary counts it */
 	for (size_t i = 0; i < ARRAY_SIZE(takers); i++)
 		if (takers[i].msg_type == record->tag)
 			takers[i].take(pass, &frame);
+	wrong = protocol_take(&pass->protocol, &frame);
+	if (wrong)
+		keep(pass, &pass->evidence->malformed, "%s", wrong);
+}
+
+static void take_timing(struct pass *pass, const void *payload, uint32_t length)
+{
+	if (length == strlen(COORD_TIMING_READY) &&
+	    memcmp(payload, COORD_TIMING_READY, length) == 0)
+		pass->protocol.is_ready = true;
 }
 
 static void take_end_reason(struct pass *pass, const void *payload, uint32_t length)
@@ -264,11 +279,24 @@ static void take_record(struct pass *pass, const struct runfile_record *record, 
 	case RUNFILE_EVENT:
 		if (record->tag == RUNFILE_EVENT_END_REASON)
 			take_end_reason(pass, payload, record->length);
+		else if (record->tag == RUNFILE_EVENT_TIMING)
+			take_timing(pass, payload, record->length);
 		break;
 	case RUNFILE_SUMMARY:
 		take_summary(pass, payload, record->length);
 		break;
 	}
+}
+
+static void finish(struct pass *pass)
+{
+	const struct evidence *evidence = pass->evidence;
+	const char *missing = NULL;
+
+	if (evidence->has_result && evidence->result_outcome == KTSTR_OUTCOME_PASS)
+		missing = protocol_finish(&pass->protocol);
+	if (missing)
+		keep(pass, &pass->evidence->malformed, "%s", missing);
 }
 
 int evidence_read(const char *runfile, struct evidence *ret, struct ktstr_error *err)
@@ -285,6 +313,7 @@ int evidence_read(const char *runfile, struct evidence *ret, struct ktstr_error 
 	pass.seed = runfile_header_of(reader)->seed;
 	while (runfile_next(reader, &record, &payload))
 		take_record(&pass, &record, payload);
+	finish(&pass);
 	evidence.is_torn = runfile_is_torn(reader);
 	runfile_reader_free(reader);
 	json_decref(pass.meta);

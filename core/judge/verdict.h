@@ -64,7 +64,7 @@ struct evidence {
 	uint64_t frames_recorded; /* FRAME records in the file */
 	struct runfile_summary summary;
 	char *end_reason; /* text of the END_REASON event; may be NULL */
-	/* A frame with a right CRC that cannot be decoded, of a type that this needs; or NULL. */
+	/* The first thing in the stream that makes no sense (judge/protocol.h); or NULL. */
 	char *malformed;
 	bool has_result; /* a valid TEST_RESULT; of several the worst counts */
 	uint32_t result_outcome;

@@ -138,6 +138,24 @@ void maker_close(struct runfile_maker *maker)
 	maker->writer = NULL;
 }
 
+void maker_begin(struct runfile_maker *maker, const struct maker_hello *hello)
+{
+	append(maker, RUNFILE_EVENT, RUNFILE_EVENT_TIMING, 0, COORD_TIMING_READY,
+	       (uint32_t)strlen(COORD_TIMING_READY));
+	maker_hello(maker, hello);
+	maker_frame(maker, KTSTR_MSG_SCENARIO_START, NULL, 0, true);
+}
+
+void maker_pass(struct runfile_maker *maker)
+{
+	const struct ktstr_scenario_end end = { .elapsed_ms = 1 };
+	const int32_t code = 0;
+
+	maker_frame(maker, KTSTR_MSG_SCENARIO_END, &end, sizeof(end), true);
+	maker_result(maker, KTSTR_OUTCOME_PASS, "");
+	maker_frame(maker, KTSTR_MSG_EXIT, &code, sizeof(code), true);
+}
+
 void maker_good_run(const char *path, uint32_t stdout_count)
 {
 	const struct maker_hello hello = {
@@ -149,9 +167,9 @@ void maker_good_run(const char *path, uint32_t stdout_count)
 	struct runfile_maker maker;
 
 	maker_start(&maker, path, maker_meta);
-	maker_hello(&maker, &hello);
+	maker_begin(&maker, &hello);
 	for (uint32_t i = 0; i < stdout_count; i++)
 		maker_frame(&maker, KTSTR_MSG_STDOUT, "line\n", 5, true);
-	maker_result(&maker, KTSTR_OUTCOME_PASS, "");
+	maker_pass(&maker);
 	maker_seal(&maker, COORD_END_STREAM, "the guest ended its stream");
 }

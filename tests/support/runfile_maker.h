@@ -36,6 +36,9 @@ struct maker_hello {
 	const char *scenario; /* NULL: the frame names only the scheduler */
 };
 void maker_hello(struct runfile_maker *maker, const struct maker_hello *hello);
+/* What stands before and after the frames of a scenario that ran and passed. */
+void maker_begin(struct runfile_maker *maker, const struct maker_hello *hello);
+void maker_pass(struct runfile_maker *maker);
 void maker_result(struct runfile_maker *maker, uint32_t outcome, const char *text);
 void maker_error(struct runfile_maker *maker, uint32_t stage, const char *text);
 /* The END frame, and END_REASON and SUMMARY. The maker is done with the file then. */

@@ -1,5 +1,6 @@
 ktstr_unit_test(verdict ktstr_judge)
 ktstr_unit_test(evidence ktstr_judge)
+ktstr_unit_test(protocol ktstr_judge)
 ktstr_unit_test(judge ktstr_judge)
 foreach(name evidence judge)
 	target_sources(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/runfile_maker.c)

@@ -50,8 +50,8 @@ Test(evidence, of_a_good_run_is_whole)
 	cr_assert(evidence.has_summary);
 	cr_assert(evidence.is_sealed);
 	cr_assert_not(evidence.is_torn);
-	cr_assert_eq(evidence.frames_recorded, 6);
-	cr_assert_eq(evidence.summary.frames_bucketed, 6);
+	cr_assert_eq(evidence.frames_recorded, 9);
+	cr_assert_eq(evidence.summary.frames_bucketed, 9);
 	cr_assert_eq(evidence.summary.end_reason, COORD_END_STREAM);
 	cr_assert_str_eq(evidence.end_reason, "the guest ended its stream");
 	cr_assert(evidence.has_result);
@@ -335,4 +335,38 @@ Test(evidence, notices_a_hello_that_promises_too_much)
 	read_it();
 	cr_assert_str_eq(evidence.malformed, "a HELLO frame names more plugins than it holds");
 	cr_assert_eq(evidence.hello_count, 0);
+}
+
+/* What a PASS must be made of. */
+
+Test(evidence, notices_a_result_of_a_scenario_that_never_ran)
+{
+	maker_start(&maker, path, maker_meta);
+	maker_hello(&maker, &good_hello);
+	maker_result(&maker, KTSTR_OUTCOME_PASS, "");
+	maker_seal(&maker, COORD_END_STREAM, "");
+	read_it();
+	cr_assert_str_eq(evidence.malformed,
+			 "a scenario passed on an agent that never said it was ready (SYS_RDY)");
+}
+
+Test(evidence, asks_nothing_of_a_scenario_that_did_not_pass)
+{
+	maker_start(&maker, path, maker_meta);
+	maker_hello(&maker, &good_hello);
+	maker_result(&maker, KTSTR_OUTCOME_SKIP, "");
+	maker_seal(&maker, COORD_END_STREAM, "");
+	read_it();
+	cr_assert_null(evidence.malformed);
+}
+
+Test(evidence, notices_frames_in_the_wrong_order)
+{
+	maker_start(&maker, path, maker_meta);
+	maker_begin(&maker, &good_hello);
+	maker_pass(&maker);
+	maker_frame(&maker, KTSTR_MSG_SCENARIO_START, NULL, 0, true);
+	maker_seal(&maker, COORD_END_STREAM, "");
+	read_it();
+	cr_assert_str_eq(evidence.malformed, "a second SCENARIO_START frame came");
 }
