@@ -16,8 +16,14 @@
 #include "runfile/format.h"
 #include "runfile/writer.h"
 
-/* A run file that grows beyond this ends the run: COORD_END_RECORD_FAILED. */
-#define COORD_RUNFILE_MAX (UINT64_C(4) << 30)
+/*
+ * What a guest may leave in a run file, whatever it sends: bytes in all, frames, and bytes of what
+ * it prints (STDOUT, STDERR, SCHED_LOG, DMESG, PROBE_OUTPUT). One frame more ends the run:
+ * COORD_END_RECORD_FAILED.
+ */
+#define COORD_RUNFILE_MAX (UINT64_C(1) << 30)
+#define COORD_FRAMES_MAX (UINT64_C(1) << 20)
+#define COORD_OUTPUT_MAX (UINT64_C(64) << 20)
 
 /* Names of the milestones that the coordinator appends as RUNFILE_EVENT_TIMING. */
 #define COORD_TIMING_FIRST_BYTE "first_byte"
@@ -94,6 +100,7 @@ struct coord_spec {
 	/* Each time that the guest and QEMU get for ending by themselves is divided by this; 0: by
 	 * one. For tests. */
 	uint32_t grace_divisor;
+	uint64_t runfile_max; /* 0: COORD_RUNFILE_MAX. For tests. */
 	const struct coord_observer *observer;
 };
 

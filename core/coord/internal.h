@@ -65,6 +65,7 @@ struct coord {
 	struct wire_account account; /* frames before the END frame */
 	uint32_t frames_after_end;
 	uint64_t frames_recorded;
+	uint64_t output_bytes; /* recorded of what the guest printed */
 
 	int epoll_fd;
 	int fds[SOURCE_COUNT]; /* -1: closed or none */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "coord/internal.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -20,12 +21,46 @@ static void record_failed(struct coord *c, const char *text)
 
 static bool can_record(struct coord *c, uint32_t length)
 {
+	uint64_t max = c->spec->runfile_max ? c->spec->runfile_max : COORD_RUNFILE_MAX;
+	char text[128];
+
 	if (c->is_record_broken || !c->spec->runfile)
 		return false;
-	if (runfile_size(c->spec->runfile) + length <= COORD_RUNFILE_MAX)
+	if (runfile_size(c->spec->runfile) + length <= max)
 		return true;
-	record_failed(c, "the run file has reached its limit of 4 GiB; let the scenario send less");
+	(void)snprintf(text, sizeof(text),
+		       "the run file has reached its limit of %" PRIu64
+		       " MiB; let the scenario send less",
+		       max >> 20);
+	record_failed(c, text);
 	return false;
+}
+
+static bool is_output(uint32_t msg_type)
+{
+	static const uint32_t types[] = { KTSTR_MSG_STDOUT, KTSTR_MSG_STDERR, KTSTR_MSG_SCHED_LOG,
+					  KTSTR_MSG_DMESG, KTSTR_MSG_PROBE_OUTPUT };
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (types[i] == msg_type)
+			return true;
+	return false;
+}
+
+/* May one frame more be recorded? */
+static bool can_record_frame(struct coord *c, const struct bulk_message *message)
+{
+	if (!can_record(c, message->length))
+		return false;
+	if (is_output(message->msg_type))
+		c->output_bytes += message->length;
+	if (c->output_bytes > COORD_OUTPUT_MAX)
+		record_failed(c, "the guest printed more than 64 MiB; let the scenario, or the "
+				 "scheduler, print less");
+	else if (c->frames_recorded >= COORD_FRAMES_MAX)
+		record_failed(c, "the guest sent more than 1048576 frames; let the scenario send "
+				 "fewer");
+	return !c->is_record_broken;
 }
 
 /* @rc is what became of a write. What was gathered and not written whole are frames; @count: of
@@ -59,7 +94,7 @@ void record_frame(struct coord *c, const struct bulk_message *message, uint64_t 
 	uint64_t count;
 	int rc;
 
-	if (!can_record(c, message->length))
+	if (!can_record_frame(c, message))
 		return;
 	count = runfile_count(c->spec->runfile);
 	rc = runfile_gather(c->spec->runfile, RUNFILE_FRAME, message->msg_type,

@@ -155,7 +155,7 @@ void play_floods(struct fake_guest *guest)
 
 	start_scenario(guest, &frames);
 	for (;;) {
-		frames_add(&frames, KTSTR_MSG_STDOUT, payload, sizeof(payload));
+		frames_add(&frames, KTSTR_MSG_RAW_PAYLOAD_OUTPUT, payload, sizeof(payload));
 		fake_frames(guest, &frames);
 	}
 }

@@ -78,3 +78,73 @@ Test(coord_records, keeps_a_bounded_part_of_a_console_without_end)
 	cr_assert_lt(st.st_size, 65 * 1024 * 1024);
 	cr_assert_gt(st.st_size, 64 * 1024 * 1024);
 }
+
+/* The same frame for ever, many to a write. */
+static void flood(struct fake_guest *guest, uint32_t msg_type, uint32_t length)
+{
+	static const uint8_t payload[65536];
+	struct frames frames = { 0 }, block = { 0 };
+
+	start_scenario(guest, &frames);
+	while (block.length < sizeof(payload))
+		frames_add(&block, msg_type, payload, length);
+	for (;;)
+		fake_send(guest->bulk, block.bytes, block.length);
+}
+
+static void play_tiny_frames(struct fake_guest *guest)
+{
+	flood(guest, KTSTR_MSG_SCENARIO_RESUME, 0);
+}
+
+static void play_output(struct fake_guest *guest)
+{
+	flood(guest, KTSTR_MSG_STDERR, 65536);
+}
+
+static void play_large_frames(struct fake_guest *guest)
+{
+	flood(guest, KTSTR_MSG_PROFRAW, 65536);
+}
+
+static uint64_t runfile_bytes(void)
+{
+	struct stat st;
+
+	cr_assert_eq(stat(f.runfile, &st), 0);
+	return (uint64_t)st.st_size;
+}
+
+Test(coord_records, ends_the_run_of_a_guest_that_sends_frames_without_end)
+{
+	struct recorded recorded;
+
+	run_vm(play_tiny_frames);
+	expect_end(COORD_END_RECORD_FAILED, "the guest sent more than 1048576 frames");
+	cr_assert_eq(f.vm.quits, 0, "it is killed");
+	read_back(&recorded);
+	cr_assert_eq(recorded.by_kind[RUNFILE_FRAME], COORD_FRAMES_MAX);
+	cr_assert_eq(recorded.summary.frames_bucketed, COORD_FRAMES_MAX);
+}
+
+Test(coord_records, ends_the_run_of_a_guest_that_prints_without_end)
+{
+	struct recorded recorded;
+
+	run_vm(play_output);
+	expect_end(COORD_END_RECORD_FAILED, "the guest printed more than 64 MiB");
+	read_back(&recorded);
+	cr_assert_lt(runfile_bytes(), COORD_OUTPUT_MAX + 1024 * 1024);
+}
+
+Test(coord_records, ends_the_run_before_its_file_is_too_large)
+{
+	struct recorded recorded;
+
+	f.spec.runfile_max = 8 << 20;
+	run_vm(play_large_frames);
+	expect_end(COORD_END_RECORD_FAILED, "the run file has reached its limit of 8 MiB");
+	read_back(&recorded);
+	cr_assert_leq(runfile_bytes(), (8 << 20) + 4096);
+	cr_assert_gt(runfile_bytes(), 7 << 20);
+}
