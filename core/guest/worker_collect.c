@@ -53,6 +53,14 @@ static void note_exit(struct worker *worker, uint32_t kind, int32_t value)
 	worker->slot->report.exit_value = value;
 }
 
+/* Its last look at the clock, or now, if that lies ahead: it slept. */
+static uint64_t last_seen_ns(const struct worker_slot *slot)
+{
+	uint64_t now_ns = clock_monotonic_ns();
+
+	return slot->last_look_ns < now_ns ? slot->last_look_ns : now_ns;
+}
+
 /* Account for a worker that is no more, by its exit. The pidfd's closing takes it off epoll too. */
 static void note_end(struct worker *worker, const siginfo_t *info)
 {
@@ -67,7 +75,7 @@ static void note_end(struct worker *worker, const siginfo_t *info)
 	slot->report.work_units = slot->worker.work_units;
 	slot->report.iterations = slot->worker.iterations;
 	if (!slot->report.wall_time_ns && slot->last_look_ns > slot->start_ns)
-		slot->report.wall_time_ns = slot->last_look_ns - slot->start_ns;
+		slot->report.wall_time_ns = last_seen_ns(slot) - slot->start_ns;
 	if (info->si_code != CLD_EXITED)
 		note_exit(worker, KTSTR_WORKER_EXIT_SIGNAL, info->si_status);
 	else if (!slot->is_done)

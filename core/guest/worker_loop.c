@@ -108,13 +108,16 @@ static void keep_sample(struct worker_slot *slot, uint64_t latency_ns)
 		slot->report.wake_sample_count++;
 }
 
+/* The lateness is a wait for a CPU, and so a gap; what was before it is none. */
 static void service_wake_sample(struct ktstr_worker *w, uint64_t latency_ns)
 {
 	struct worker_slot *slot = slot_of(w);
+	uint64_t now_ns = clock_monotonic_ns();
 
 	keep_sample(slot, latency_ns);
-	note_cpu(slot);
-	slot->last_look_ns = clock_monotonic_ns();
+	if (now_ns > slot->last_look_ns && latency_ns < now_ns - slot->last_look_ns)
+		slot->last_look_ns = now_ns - latency_ns;
+	service_look(w);
 }
 
 static void service_sleep_ns(struct ktstr_worker *w, uint64_t duration_ns)
@@ -126,8 +129,12 @@ static void service_sleep_ns(struct ktstr_worker *w, uint64_t duration_ns)
 
 	service_look(w);
 	until_ns = slot->last_look_ns + duration_ns;
+	if (until_ns < duration_ns)
+		until_ns = UINT64_MAX;
 	until.tv_sec = (time_t)(until_ns / NS_PER_S);
 	until.tv_nsec = (long)(until_ns % NS_PER_S);
+	/* Only what comes after the sleep's end is a gap, for one that is never woken too. */
+	slot->last_look_ns = until_ns;
 	while (!w->stop) {
 		rc = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 		if (rc != EINTR)
@@ -135,9 +142,8 @@ static void service_sleep_ns(struct ktstr_worker *w, uint64_t duration_ns)
 	}
 	now_ns = clock_monotonic_ns();
 	if (rc == 0 && now_ns >= until_ns)
-		service_wake_sample(w, now_ns - until_ns);
-	else
-		slot->last_look_ns = now_ns;
+		keep_sample(slot, now_ns - until_ns);
+	service_look(w);
 }
 
 static const struct ktstr_worker_ops services = {
@@ -182,7 +188,10 @@ void worker_loop_prepare(struct worker_slot *slot)
 	/* The kernel's 50 us of timer slack would read as wake-up latency. */
 	(void)prctl(PR_SET_TIMERSLACK, 1UL);
 	slot->report.tid = (uint32_t)gettid();
+	/* worker_loop_run() takes the baseline of the CPU time; this is for one that never gets
+	 * there. */
 	slot->cpu_start_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
+	/* The wait for a CPU that follows the release counts. */
 	schedstat_read(0, &slot->schedstat_start);
 }
 
@@ -207,15 +216,19 @@ int worker_loop_run(struct worker_slot *slot, const struct ktstr_workload_ops *o
 {
 	struct ktstr_error err = { 0 };
 	struct schedstat schedstat;
+	uint64_t cpu_time_ns;
 	int rc;
 
+	/* Between the two looks at the wall clock, so that it cannot be more than the wall time. */
+	slot->cpu_start_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
 	/* What passed since the release was waiting for a CPU. */
 	slot->last_look_ns = slot->start_ns;
 	service_look(&slot->worker);
 	rc = ops->run(&slot->worker, &err);
+	cpu_time_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
 	service_look(&slot->worker);
 	schedstat_read(0, &schedstat);
-	account(slot, slot->last_look_ns, clock_now_ns(CLOCK_THREAD_CPUTIME_ID), &schedstat);
+	account(slot, slot->last_look_ns, cpu_time_ns, &schedstat);
 	if (rc < 0) {
 		err.code = rc;
 		if (!err.text[0])

@@ -29,7 +29,7 @@ struct worker_slot {
 	/* When it asked the worker to end; 0: not yet. What comes after is a crowd of workers on
 	 * their way out, and no gap. */
 	volatile uint64_t stop_ns;
-	uint64_t last_look_ns;
+	uint64_t last_look_ns; /* in a sleep: when that is over */
 	uint64_t cpu_start_ns;
 	struct schedstat schedstat_start;
 	uint32_t last_cpu;
@@ -49,7 +49,7 @@ void schedstat_read(int pid, struct schedstat *ret);
 /* Ready @slot, in the session: its place in the spawn and its random streams. */
 void worker_slot_init(struct worker_slot *slot, uint64_t seed, uint32_t spawn, uint32_t index);
 
-/* In the worker, before it is released: catch the stop signal, take the baselines. */
+/* In the worker, before it is released: catch the stop signal, and get all else ready. */
 void worker_loop_prepare(struct worker_slot *slot);
 
 /* In the worker: run the workload to its end. 0, or what it failed with. */

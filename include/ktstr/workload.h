@@ -103,16 +103,18 @@ static inline uint64_t ktstr_worker_random(struct ktstr_worker *w)
 }
 
 /*
- * Sleep, and count what it took beyond @duration_ns as one wake-up latency. The sleep is no gap.
- * Ends early when the worker is to stop.
+ * Sleep, and count what it took beyond @duration_ns as one wake-up latency. The sleep is no gap,
+ * but what it took beyond is one. Ends early when the worker is to stop.
  */
 static inline void ktstr_worker_sleep_ns(struct ktstr_worker *w, uint64_t duration_ns)
 {
 	w->ops->sleep_ns(w, duration_ns);
 }
 
-/* The worker was woken @latency_ns after it should have run; it also says that the time since was
- * no gap. */
+/*
+ * The worker runs again, @latency_ns after it was woken or should have been. That time is a gap as
+ * well as a wake-up latency; the wait before it is no gap.
+ */
 static inline void ktstr_worker_wake_sample(struct ktstr_worker *w, uint64_t latency_ns)
 {
 	w->ops->wake_sample(w, latency_ns);

@@ -60,6 +60,16 @@ case_idle_workers_are_starved() {
 	expect_says 'made no progress'
 }
 
+case_a_late_wake_up_is_a_gap() {
+	scenario worker <<-END
+		scenario: {plugin: cpu_hog, workers: 1, cgroups: 1, duration: 3s, workload: {plugin: bad_worker, how: late}}
+		checkers: [{plugin: gap, max_gap: 1100ms}]
+	END
+	run
+	expect_status 1
+	expect_says 'stuck 1[1-9][0-9][0-9]ms'
+}
+
 case_qemu_is_missing() {
 	misbehaving not
 	KTSTR_QEMU=/nonexistent/qemu run

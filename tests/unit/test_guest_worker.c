@@ -69,6 +69,16 @@ static int run_sleep(struct ktstr_worker *w, struct ktstr_error *err)
 	return 0;
 }
 
+static int run_naps(struct ktstr_worker *w, struct ktstr_error *err)
+{
+	(void)err;
+	while (!ktstr_worker_stopping(w)) {
+		ktstr_worker_sleep_ns(w, 20 * NS_PER_MS);
+		ktstr_worker_progress(w, 1);
+	}
+	return 0;
+}
+
 static int run_long_sleep(struct ktstr_worker *w, struct ktstr_error *err)
 {
 	(void)err;
@@ -133,6 +143,7 @@ WORKLOAD(failing, .run = run_fail);
 WORKLOAD(ending, .run = run_end);
 WORKLOAD(deaf, .run = run_deaf);
 WORKLOAD(sleeping, .run = run_sleep);
+WORKLOAD(napping, .run = run_naps);
 WORKLOAD(long_sleeping, .run = run_long_sleep);
 WORKLOAD(blocking, .run = run_block);
 WORKLOAD(drawing, .run = run_draw);
@@ -281,6 +292,87 @@ Test(worker, a_wait_for_the_stop_is_a_gap_but_not_what_follows)
 	slot->worker.ops->look(&slot->worker);
 	cr_expect_eq(slot->report.max_gap_ns, 10);
 	cr_expect_eq(slot->report.max_gap_at_ns, 10);
+	free(slot);
+}
+
+/* A worker's own view of a gap, from a last look at the clock that was 1000 s ago. */
+static struct worker_slot *slot_after_1000_s(void)
+{
+	struct worker_slot *slot = calloc(1, sizeof(*slot));
+
+	cr_assert_not_null(slot);
+	worker_slot_init(slot, 1, 1, 0);
+	slot->start_ns = slot->last_look_ns = clock_monotonic_ns() - 1000 * NS_PER_S;
+	return slot;
+}
+
+Test(worker, a_late_wake_up_is_a_gap_but_not_the_wait_before_it)
+{
+	struct worker_slot *slot = slot_after_1000_s();
+
+	ktstr_worker_wake_sample(&slot->worker, 300 * NS_PER_S);
+	cr_expect_geq(slot->report.max_gap_ns, 300 * NS_PER_S);
+	cr_expect_lt(slot->report.max_gap_ns, 400 * NS_PER_S);
+	cr_expect_geq(slot->report.max_gap_at_ns, 1000 * NS_PER_S);
+	cr_expect_eq(slot->samples[0], UINT32_MAX);
+	free(slot);
+}
+
+Test(worker, a_wake_up_is_no_later_than_the_last_look)
+{
+	struct worker_slot *slot = slot_after_1000_s();
+
+	ktstr_worker_wake_sample(&slot->worker, UINT64_MAX);
+	cr_expect_geq(slot->report.max_gap_ns, 1000 * NS_PER_S);
+	cr_expect_lt(slot->report.max_gap_ns, 1100 * NS_PER_S);
+	ktstr_worker_wake_sample(&slot->worker, 0);
+	cr_expect_lt(slot->report.max_gap_ns, 1100 * NS_PER_S);
+	free(slot);
+}
+
+Test(worker, what_a_sleep_takes_too_long_is_a_gap)
+{
+	struct worker_slot *slot = slot_after_1000_s();
+	struct schedstat schedstat = { 0 };
+
+	/* Its sleep was to last 600 s, and it was never woken. */
+	slot->last_look_ns += 600 * NS_PER_S;
+	worker_slot_close(slot, slot->start_ns + 1000 * NS_PER_S, 0, &schedstat);
+	cr_expect_eq(slot->report.max_gap_ns, 400 * NS_PER_S);
+	free(slot);
+}
+
+Test(worker, a_sleeper_that_is_held_up_shows_the_gap)
+{
+	const struct ktstr_worker_report *report = &reports.report[0];
+	uint64_t before_ns, held_up_ns;
+	pid_t pid;
+
+	spawn(&napping, "napping", 1);
+	wait_for_iterations(2);
+	pid = workers->spawns[0]->workers[0].pid;
+	before_ns = clock_monotonic_ns();
+	cr_assert_eq(kill(pid, SIGSTOP), 0);
+	(void)poll(NULL, 0, 400);
+	held_up_ns = clock_monotonic_ns() - before_ns;
+	cr_assert_eq(kill(pid, SIGCONT), 0);
+	wait_for_iterations(workers_iterations(workers) + 2);
+	cr_assert_eq(collect(0), 0, "%s", err.text);
+	cr_expect_geq(report->max_gap_ns, held_up_ns - 30 * NS_PER_MS);
+	cr_expect_gt(report->max_gap_at_ns, report->max_gap_ns);
+}
+
+Test(worker, cpu_time_and_wall_time_begin_at_the_release)
+{
+	struct worker_slot *slot = slot_after_1000_s();
+
+	worker_loop_prepare(slot);
+	while (clock_now_ns(CLOCK_THREAD_CPUTIME_ID) < slot->cpu_start_ns + 20 * NS_PER_MS)
+		;
+	slot->start_ns = clock_monotonic_ns();
+	cr_assert_eq(worker_loop_run(slot, &ending), 0);
+	cr_expect_leq(slot->report.cpu_time_ns, slot->report.wall_time_ns);
+	cr_expect_lt(slot->report.cpu_time_ns, 20 * NS_PER_MS);
 	free(slot);
 }
 

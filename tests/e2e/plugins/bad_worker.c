@@ -11,9 +11,10 @@ enum how {
 	HOW_ERROR,
 	HOW_STUCK,
 	HOW_IDLE,
+	HOW_LATE,
 };
 
-static const char *const hows[] = { "crash", "exit", "error", "stuck", "idle", NULL };
+static const char *const hows[] = { "crash", "exit", "error", "stuck", "idle", "late", NULL };
 
 static const struct ktstr_param params[] = {
 	{ .key = "how",
@@ -23,6 +24,21 @@ static const struct ktstr_param params[] = {
 	  .choices = hows },
 	{ .key = NULL },
 };
+
+/* Be held up for 1.5 s while asleep, once. */
+static void sleep_too_long(struct ktstr_worker *w)
+{
+	pid_t self = getpid();
+
+	if (fork() == 0) {
+		usleep(100000);
+		kill(self, SIGSTOP);
+		usleep(1500000);
+		kill(self, SIGCONT);
+		_exit(0);
+	}
+	ktstr_worker_sleep_ns(w, 300000000);
+}
 
 static int run(struct ktstr_worker *w, struct ktstr_error *err)
 {
@@ -40,6 +56,13 @@ static int run(struct ktstr_worker *w, struct ktstr_error *err)
 	case HOW_IDLE:
 		while (!ktstr_worker_stopping(w))
 			ktstr_worker_sleep_ns(w, 10000000);
+		return 0;
+	case HOW_LATE:
+		sleep_too_long(w);
+		while (!ktstr_worker_stopping(w)) {
+			ktstr_worker_sleep_ns(w, 10000000);
+			ktstr_worker_progress(w, 1024);
+		}
 		return 0;
 	}
 	return 0;
