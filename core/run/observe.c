@@ -33,6 +33,29 @@ static void log_above(void *arg, int level, const char *text)
 	live_warning(observe->live, line);
 }
 
+static const struct {
+	uint32_t max;
+	const char *what;
+} lines[] = {
+	[OBSERVE_ALARM] = { OBSERVE_ALARMS_MAX, "alarming lines of the console" },
+	[OBSERVE_FAILURE] = { OBSERVE_FAILURES_MAX, "failures of the scheduler" },
+	[OBSERVE_PHASE] = { OBSERVE_PHASES_MAX, "phases and steps" },
+	[OBSERVE_DETAIL] = { OBSERVE_DETAILS_MAX, "lines of the guest" },
+};
+
+/* May one line more of this kind be shown? Says once that no more will be. */
+static bool may_show(struct observe *observe, enum observe_line line)
+{
+	if (observe->shown[line] > lines[line].max)
+		return false;
+	observe->shown[line]++;
+	if (observe->shown[line] <= lines[line].max)
+		return true;
+	log_note("there are more than %u %s; the rest is not shown", lines[line].max,
+		 lines[line].what);
+	return false;
+}
+
 void observe_phase(struct observe *observe, const char *phase, const char *detail)
 {
 	str_copy(observe->detail, sizeof(observe->detail), detail);
@@ -47,11 +70,13 @@ static void on_phase(void *arg, uint8_t phase, const char *text)
 
 	switch (phase) {
 	case KTSTR_PHASE_PAYLOAD_STARTING:
-		observe_phase(observe, "scheduler", observe->scheduler);
+		if (may_show(observe, OBSERVE_PHASE))
+			observe_phase(observe, "scheduler", observe->scheduler);
 		return;
 	case KTSTR_PHASE_SCHEDULER_DIED:
 	case KTSTR_PHASE_SCHEDULER_NOT_ATTACHED:
-		log_warning("scheduler '%s': %s", observe->scheduler, text);
+		if (may_show(observe, OBSERVE_FAILURE))
+			log_warning("scheduler '%s': %s", observe->scheduler, text);
 		return;
 	}
 }
@@ -81,7 +106,8 @@ static void on_step(void *arg, const struct ktstr_step_info *step, const char *n
 		(void)snprintf(count, sizeof(count), "/%u", step->count);
 	(void)snprintf(detail, sizeof(detail), "%s: step %u%s %.80s", observe->scenario,
 		       step->index, count, name);
-	observe_phase(observe, "scenario", detail);
+	if (may_show(observe, OBSERVE_PHASE))
+		observe_phase(observe, "scenario", detail);
 	observe->phase_budget_ns = step->hold_ns;
 }
 
@@ -92,20 +118,20 @@ static void on_console_line(void *arg, const char *line)
 
 	for (size_t i = 0; i < ARRAY_SIZE(alarming) && !is_alarming; i++)
 		is_alarming = strstr(line, alarming[i]) != NULL;
-	if (is_alarming)
+	if (is_alarming && may_show(observe, OBSERVE_ALARM))
 		log_warning("console: %s", line);
-	else if (observe->is_verbose)
+	else if (observe->is_verbose && may_show(observe, OBSERVE_DETAIL))
 		log_debug("console: %s", line);
 }
 
 static void on_output(void *arg, uint32_t msg_type, const void *bytes, uint32_t length)
 {
-	const struct observe *observe = arg;
+	struct observe *observe = arg;
 	const char *name = msg_type == KTSTR_MSG_SCHED_LOG ? "scheduler" : "guest";
 	const char *at = bytes;
 	char line[1024];
 
-	while (observe->is_verbose && length > 0) {
+	while (observe->is_verbose && length > 0 && may_show(observe, OBSERVE_DETAIL)) {
 		const char *end = memchr(at, '\n', length);
 		uint32_t size = end ? (uint32_t)(end - at) : length;
 

@@ -11,6 +11,19 @@
 #include "report/live.h"
 #include "run/run.h"
 
+/* What a guest can make us write; each is shown so often and then only counted. */
+enum observe_line {
+	OBSERVE_ALARM,	 /* an alarming line of the console */
+	OBSERVE_FAILURE, /* of the scheduler's start */
+	OBSERVE_PHASE,	 /* and steps */
+	OBSERVE_DETAIL,	 /* console and output, with --verbose */
+	OBSERVE_LINE_COUNT,
+};
+#define OBSERVE_ALARMS_MAX 100u
+#define OBSERVE_FAILURES_MAX 10u
+#define OBSERVE_PHASES_MAX 1000u
+#define OBSERVE_DETAILS_MAX 100000u
+
 struct observe {
 	struct live *live;
 	struct coord_observer observer; /* for coord_spec */
@@ -20,6 +33,7 @@ struct observe {
 	uint64_t phase_start_ns;  /* CLOCK_MONOTONIC */
 	uint64_t phase_budget_ns; /* planned length; 0: not known */
 	char detail[160];
+	uint32_t shown[OBSERVE_LINE_COUNT];
 };
 
 /* Messages of log_message() go through it until observe_done(). */
