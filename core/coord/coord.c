@@ -149,6 +149,7 @@ static void serve_bulk(struct coord *c)
 	uint64_t before = assembler_counters(c->assembler)->bytes;
 	uint64_t taken = 0;
 
+	requests_flush(c);
 	while (taken < COORD_BULK_PER_WAKE && stream_bulk(c, COORD_BULK_PER_WAKE - taken))
 		taken = assembler_counters(c->assembler)->bytes - before;
 }
@@ -241,15 +242,11 @@ static void serve_timer(struct coord *c)
 }
 
 static void (*const serve[SOURCE_COUNT])(struct coord *c) = {
-	[SOURCE_SIGNAL] = serve_signal,
-	[SOURCE_BULK] = serve_bulk,
-	[SOURCE_COM2] = serve_com2,
-	[SOURCE_COM1] = serve_com1,
-	[SOURCE_STDERR] = serve_stderr,
-	[SOURCE_CONSOLE] = serve_console,
-	[SOURCE_MONITOR] = coord_poll_monitor,
-	[SOURCE_PID] = serve_pid,
-	[SOURCE_TIMER] = serve_timer,
+	[SOURCE_SIGNAL] = serve_signal,	  [SOURCE_BULK] = serve_bulk,
+	[SOURCE_COM2] = serve_com2,	  [SOURCE_COM1] = serve_com1,
+	[SOURCE_STDERR] = serve_stderr,	  [SOURCE_CONSOLE] = serve_console,
+	[SOURCE_DEBUGGER] = watches_look, [SOURCE_MONITOR] = coord_poll_monitor,
+	[SOURCE_PID] = serve_pid,	  [SOURCE_TIMER] = serve_timer,
 };
 
 static void check_deadlines(struct coord *c)
@@ -286,6 +283,7 @@ static void tick(struct coord *c)
 	c->next_tick_ns = now_ns + COORD_TICK_NS;
 	record_flush(c, &c->com1_buffer);
 	record_flush(c, &c->com2_buffer);
+	watches_tick(c);
 	if (c->observer && c->observer->tick)
 		c->observer->tick(c->observer->arg, c->sinks,
 				  assembler_counters(c->assembler)->frames);
@@ -316,7 +314,7 @@ static int serve_once(struct coord *c)
 {
 	struct epoll_event events[SOURCE_COUNT];
 	bool is_ready[SOURCE_COUNT], is_hung_up[SOURCE_COUNT] = { false };
-	int timeout_ms = -1, count;
+	int timeout_ms = requests_wait(c) ? 0 : -1, count;
 
 	for (int i = 0; i < SOURCE_COUNT; i++) {
 		is_ready[i] = c->is_always_ready[i];
@@ -348,6 +346,7 @@ static void loop(struct coord *c)
 		rc = arm_timer(c);
 		if (rc == 0)
 			rc = serve_once(c);
+		requests_serve(c);
 		check_deadlines(c);
 		tick(c);
 	}
@@ -410,6 +409,8 @@ static int add_sources(struct coord *c, struct ktstr_error *err)
 		[SOURCE_COM1] = spec->com1_fd,
 		[SOURCE_STDERR] = spec->stderr_fd,
 		[SOURCE_CONSOLE] = spec->console_fd,
+		[SOURCE_DEBUGGER] =
+			spec->vm_ops && spec->vm_ops->watch_hit ? spec->debugger_fd : -1,
 		[SOURCE_MONITOR] = spec->vm_ops && spec->vm_ops->poll ? spec->monitor_fd : -1,
 		[SOURCE_PID] = spec->pid_fd,
 	};
@@ -449,6 +450,7 @@ static int coord_init(struct coord *c, struct ktstr_error *err)
 	c->com1_buffer.max = COORD_CONSOLE_MAX;
 	c->com2_buffer.kind = RUNFILE_CRASH;
 	c->com2_buffer.max = COORD_CRASH_MAX;
+	requests_init(c);
 	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (c->epoll_fd < 0)
 		return ktstr_fail(err, -errno, "cannot create an epoll set: %s", strerror(errno));
@@ -465,6 +467,7 @@ static void coord_done(struct coord *c)
 	if (c->epoll_fd >= 0)
 		(void)close(c->epoll_fd);
 	assembler_free(c->assembler);
+	requests_done(c);
 }
 
 int coord_run(const struct coord_spec *spec, struct coord_result *ret, struct ktstr_error *err)

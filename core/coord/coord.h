@@ -25,6 +25,9 @@
 #define COORD_FRAMES_MAX (UINT64_C(1) << 20)
 #define COORD_OUTPUT_MAX (UINT64_C(64) << 20)
 
+/* Slots for watches that guests ask for. Slot 0 is kept for the run's own use. */
+#define COORD_WATCHES_MAX 3u
+
 /* Names of the milestones that the coordinator appends as RUNFILE_EVENT_TIMING. */
 #define COORD_TIMING_FIRST_BYTE "first_byte"
 #define COORD_TIMING_READY "ready"
@@ -60,8 +63,27 @@ struct coord_vm_ops {
 	int (*quit)(void *vm, struct ktstr_error *err);
 	void (*kill)(void *vm);
 	int (*wait)(void *vm);
+	/* Stop all CPUs of the guest, and let them go on. */
 	int (*freeze)(void *vm, struct ktstr_error *err);
 	int (*thaw)(void *vm, struct ktstr_error *err);
+	/* While it stands still: the registers of its first @max CPUs. */
+	int (*registers)(void *vm, struct runfile_cpu *ret, uint32_t max, uint32_t *ret_count,
+			 struct ktstr_error *err);
+	/* Memory of its kernel by virtual address; @target is WIRE_TARGET_SYMBOL (any address),
+	 * _DIRECT or _KVA, @addrs what the guest said of its kernel. */
+	int (*read)(void *vm, const struct ktstr_kern_addrs *addrs, uint8_t target,
+		    uint64_t address, void *to, size_t length, struct ktstr_error *err);
+	int (*write)(void *vm, const struct ktstr_kern_addrs *addrs, uint8_t target,
+		     uint64_t address, const void *from, size_t length, struct ktstr_error *err);
+	/* While it stands still: watch memory for writes in slot 1 to COORD_WATCHES_MAX, or no
+	 * longer. */
+	int (*watch)(void *vm, uint32_t slot, uint64_t address, uint32_t length,
+		     struct ktstr_error *err);
+	int (*unwatch)(void *vm, uint32_t slot, struct ktstr_error *err);
+	/* 1: the guest stopped by itself, because of the watch in *ret_slot (0: of none that is
+	 * set), written by *ret_cpu (UINT32_MAX: not known), and is to be thawed; 0: it did not;
+	 * else watching is over. */
+	int (*watch_hit)(void *vm, uint32_t *ret_slot, uint32_t *ret_cpu, struct ktstr_error *err);
 };
 
 /* What somebody who watches the run is told. Every function may be NULL; none may block. */
@@ -86,9 +108,10 @@ struct coord_spec {
 	int com2_fd;
 	int monitor_fd;
 	int pid_fd;
-	int stderr_fd;	/* QEMU's own messages */
-	int signal_fd;	/* a signalfd of SIGINT, SIGTERM, SIGHUP */
-	int console_fd; /* ktstr-console: the shutdown byte goes there */
+	int stderr_fd;	 /* QEMU's own messages */
+	int signal_fd;	 /* a signalfd of SIGINT, SIGTERM, SIGHUP */
+	int console_fd;	 /* ktstr-console: the shutdown byte goes there */
+	int debugger_fd; /* readable: ask watch_hit(); not looked at without that op */
 	void *vm;
 	const struct coord_vm_ops *vm_ops;
 	struct runfile_writer *runfile;

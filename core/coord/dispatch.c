@@ -102,18 +102,64 @@ static void on_kern_addrs(const struct bulk_message *message, uint64_t now_ns,
 		publish_kaslr(sinks, addrs.kernel_text_plus_1 - 1);
 }
 
+static void refuse(struct dispatch_sinks *sinks, uint32_t msg_type, uint32_t request_id)
+{
+	sinks->dropped_internal++;
+	sinks->refused_type = msg_type;
+	sinks->refused_id = request_id;
+}
+
+static void on_snapshot_ranges(const struct bulk_message *message, uint64_t now_ns,
+			       struct dispatch_sinks *sinks)
+{
+	(void)now_ns;
+	if (wire_decode_ranges(message->payload, message->length, &sinks->newest_ranges) < 0)
+		sinks->dropped_malformed++;
+}
+
 static void on_snapshot_request(const struct bulk_message *message, uint64_t now_ns,
 				struct dispatch_sinks *sinks)
 {
+	struct wire_ranges *ranges = &sinks->newest_ranges;
 	struct ktstr_snapshot_request request;
 
 	(void)now_ns;
-	if (wire_decode_snapshot_request(message->payload, message->length, &request) < 0)
+	if (wire_decode_snapshot_request(message->payload, message->length, &request) < 0) {
 		sinks->dropped_malformed++;
-	else if (sinks->snapshot_count == DISPATCH_SNAPSHOTS_MAX)
+		return;
+	}
+	if (sinks->snapshot_count == DISPATCH_SNAPSHOTS_MAX) {
+		refuse(sinks, message->msg_type, request.request_id);
+		return;
+	}
+	if (ranges->request_id != request.request_id)
+		ranges->count = 0;
+	sinks->snapshot_ranges[sinks->snapshot_count] = *ranges;
+	sinks->snapshots_pending[sinks->snapshot_count++] = request;
+	ranges->request_id = 0;
+	ranges->count = 0;
+}
+
+static void on_kernel_op(const struct bulk_message *message, uint64_t now_ns,
+			 struct dispatch_sinks *sinks)
+{
+	struct dispatch_kernel_ops *ops = sinks->kernel_ops;
+	uint32_t request_id;
+
+	(void)now_ns;
+	if (!ops) {
 		sinks->dropped_internal++;
-	else
-		sinks->snapshots_pending[sinks->snapshot_count++] = request;
+	} else if (ops->count < DISPATCH_KERNEL_OPS_MAX) {
+		if (wire_decode_kernel_op(message->payload, message->length,
+					  &ops->items[ops->count]) < 0)
+			sinks->dropped_malformed++;
+		else
+			ops->count++;
+	} else if (wire_kernel_op_id(message->payload, message->length, &request_id) < 0) {
+		sinks->dropped_malformed++;
+	} else {
+		refuse(sinks, message->msg_type, request_id);
+	}
 }
 
 static void on_scenario_start(const struct bulk_message *message, uint64_t now_ns,
@@ -203,7 +249,9 @@ static const struct {
 	{ KTSTR_MSG_SCHED_EXIT, on_sched_exit },
 	{ KTSTR_MSG_SYS_RDY, on_sys_rdy },
 	{ KTSTR_MSG_KERN_ADDRS, on_kern_addrs },
+	{ KTSTR_MSG_SNAPSHOT_RANGES, on_snapshot_ranges },
 	{ KTSTR_MSG_SNAPSHOT_REQUEST, on_snapshot_request },
+	{ KTSTR_MSG_KERNEL_OP_REQUEST, on_kernel_op },
 	{ KTSTR_MSG_SCENARIO_START, on_scenario_start },
 	{ KTSTR_MSG_SCENARIO_PAUSE, on_scenario_pause },
 	{ KTSTR_MSG_SCENARIO_RESUME, on_scenario_resume },

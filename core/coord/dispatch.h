@@ -13,9 +13,18 @@
 
 #include "coord/assembler.h"
 #include "ktstr/frame.h"
+#include "wire/kernel_op.h"
+#include "wire/snapshot.h"
 
 #define DISPATCH_SNAPSHOTS_MAX 64
+#define DISPATCH_KERNEL_OPS_MAX 8
 #define DISPATCH_UNKNOWN_MAX 16
+
+/* Decoded kernel operations. Large: it lies with whoever serves them. */
+struct dispatch_kernel_ops {
+	size_t count;
+	struct wire_kernel_op items[DISPATCH_KERNEL_OPS_MAX];
+};
 
 struct dispatch_sinks {
 	/* The run is to end: set by a valid SCHED_EXIT. kill_evt (eventfd or -1) is written once.
@@ -29,6 +38,13 @@ struct dispatch_sinks {
 	/* Decoded requests, served by the loop. */
 	struct ktstr_snapshot_request snapshots_pending[DISPATCH_SNAPSHOTS_MAX];
 	size_t snapshot_count;
+	/* What each of them is about, by the same index; count 0: nothing was said. */
+	struct wire_ranges snapshot_ranges[DISPATCH_SNAPSHOTS_MAX];
+	struct wire_ranges newest_ranges;	/* for the request that comes next */
+	struct dispatch_kernel_ops *kernel_ops; /* in; NULL: none is taken */
+	/* The last request that found its queue full; id 0: none did. The loop takes it away. */
+	uint32_t refused_type;
+	uint32_t refused_id;
 	/* From KERN_ADDRS; 0: not known. Biased by one, as on the wire. */
 	uint64_t kern_phys_base_plus_1;
 	uint64_t kern_virt_kaslr_plus_1;
@@ -42,6 +58,7 @@ struct dispatch_sinks {
 	uint64_t watchdog_pause_ns;    /* 0: not paused */
 	uint64_t scenario_start_ns;    /* first SCENARIO_START; 0: not yet */
 	uint64_t scenario_pause_cumulative_ns;
+	uint64_t frozen_ns; /* that the guest stood still for its own requests, within a limit */
 	uint16_t current_step;
 	uint8_t last_phase;
 	bool is_scenario_ended;

@@ -12,6 +12,7 @@
 #include "coord/assembler.h"
 #include "coord/console.h"
 #include "coord/coord.h"
+#include "coord/requests.h"
 #include "wire/frame.h"
 
 /* Bytes that one channel may take of one wake, so that signals and deadlines are always served. */
@@ -33,6 +34,7 @@ enum source {
 	SOURCE_COM1,
 	SOURCE_STDERR,
 	SOURCE_CONSOLE,
+	SOURCE_DEBUGGER,
 	SOURCE_MONITOR,
 	SOURCE_PID,
 	SOURCE_TIMER,
@@ -94,6 +96,7 @@ struct coord {
 	bool is_record_broken;
 	char record_error[300];
 	uint32_t signals;
+	struct requests requests;
 };
 
 /* Time since the start of the run, never 0. */
@@ -117,6 +120,10 @@ void record_frame(struct coord *c, const struct bulk_message *message, uint64_t 
 void record_frames_end(struct coord *c);
 void record_milestone(struct coord *c, const char *name, uint64_t now_ns);
 void record_warning(struct coord *c, const char *text);
+void record_kernel_write(struct coord *c, const char *tag);
+/* False: it is not in the file, and the run is decided. */
+bool record_capture(struct coord *c, uint32_t cause, uint64_t at_ns, const void *payload,
+		    size_t length);
 void record_text(struct coord *c, struct console_buffer *buffer, const void *bytes, size_t length);
 void record_flush(struct coord *c, struct console_buffer *buffer);
 /* END_REASON and SUMMARY, even where recording failed before. */

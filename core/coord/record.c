@@ -129,6 +129,18 @@ void record_warning(struct coord *c, const char *text)
 		c->observer->warning(c->observer->arg, text);
 }
 
+void record_kernel_write(struct coord *c, const char *tag)
+{
+	(void)append(c, RUNFILE_EVENT, RUNFILE_EVENT_KERNEL_WRITE, coord_now(c), tag,
+		     (uint32_t)strlen(tag)); /* as above */
+}
+
+bool record_capture(struct coord *c, uint32_t cause, uint64_t at_ns, const void *payload,
+		    size_t length)
+{
+	return append(c, RUNFILE_CAPTURE, cause, at_ns, payload, (uint32_t)length);
+}
+
 void record_flush(struct coord *c, struct console_buffer *buffer)
 {
 	uint32_t length = buffer->length;

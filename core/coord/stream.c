@@ -2,8 +2,8 @@
 #include "coord/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -12,14 +12,6 @@
 
 #define BULK_READ_SIZE ((size_t)256 * 1024)
 #define TEXT_MAX 256
-
-/* SNAPSHOT_REPLY: what the guest gets that asks for a capture of its state. */
-#define SNAPSHOT_STATUS_ERROR 2u
-struct snapshot_reply {
-	uint32_t request_id;
-	uint32_t status;
-	char reason[512];
-};
 
 /* read() that says: > 0 bytes; 0: nothing for the moment. The source is closed at its end. */
 static size_t read_source(struct coord *c, enum source source, void *buffer, size_t size)
@@ -34,29 +26,6 @@ static size_t read_source(struct coord *c, enum source source, void *buffer, siz
 	if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		coord_close_source(c, source);
 	return 0;
-}
-
-static void serve_snapshots(struct coord *c)
-{
-	for (size_t i = 0; i < c->sinks->snapshot_count; i++) {
-		struct {
-			uint8_t header[WIRE_HEADER_SIZE];
-			struct snapshot_reply reply;
-		} frame = {
-			.reply = {
-				.request_id = c->sinks->snapshots_pending[i].request_id,
-				.status = SNAPSHOT_STATUS_ERROR,
-				.reason = "this coordinator takes no snapshots",
-			},
-		};
-
-		wire_header_encode(KTSTR_MSG_SNAPSHOT_REPLY, &frame.reply, sizeof(frame.reply),
-				   frame.header);
-		if (c->fds[SOURCE_BULK] < 0 ||
-		    send(c->fds[SOURCE_BULK], &frame, sizeof(frame), MSG_NOSIGNAL) < 0)
-			break; /* the guest gives up by itself: its requests have a deadline */
-	}
-	c->sinks->snapshot_count = 0;
 }
 
 static void show_step(struct coord *c, const struct bulk_message *message)
@@ -179,6 +148,7 @@ static void take_frame(struct coord *c, const struct bulk_message *message, uint
 		note_end(c, now_ns);
 	else
 		wire_account_add(&c->account, message->header, message->length);
+	requests_refuse(c);
 	if (sinks->unknown_count > unknown_count)
 		warn_unknown(c, message->msg_type);
 	note_ready(c, now_ns);
@@ -202,7 +172,6 @@ void stream_take(struct coord *c, size_t length)
 	if (now_ns == 0)
 		return;
 	record_frames_end(c);
-	serve_snapshots(c);
 }
 
 bool stream_bulk(struct coord *c, size_t max)

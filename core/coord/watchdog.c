@@ -26,8 +26,9 @@ static struct watchdog_limit scenario_limit(const struct dispatch_sinks *sinks)
 {
 	uint64_t budget = sinks->workload_duration_ns;
 	struct watchdog_limit hard =
-		limit(later(sinks->scenario_start_ns, budget), later(budget, WATCHDOG_PAUSE_MAX_NS),
-		      COORD_END_WATCHDOG, "the scenario put off its deadline too often");
+		limit(later(sinks->scenario_start_ns, later(budget, sinks->frozen_ns)),
+		      later(budget, WATCHDOG_PAUSE_MAX_NS), COORD_END_WATCHDOG,
+		      "the scenario put off its deadline too often");
 	struct watchdog_limit soft = {
 		.at_ns = sinks->watchdog_reset_ns,
 		.end = COORD_END_WATCHDOG,
@@ -40,6 +41,19 @@ static struct watchdog_limit scenario_limit(const struct dispatch_sinks *sinks)
 		soft = limit(sinks->watchdog_pause_ns, WATCHDOG_PAUSE_MAX_NS, COORD_END_WATCHDOG,
 			     "the scenario stayed paused for too long");
 	return soft.at_ns <= hard.at_ns ? soft : hard;
+}
+
+void watchdog_extend(struct dispatch_sinks *sinks, uint64_t frozen_ns)
+{
+	uint64_t left_ns = WATCHDOG_FREEZE_MAX_NS - sinks->frozen_ns;
+
+	if (frozen_ns > left_ns)
+		frozen_ns = left_ns;
+	sinks->frozen_ns += frozen_ns;
+	if (sinks->watchdog_reset_ns != 0)
+		sinks->watchdog_reset_ns = later(sinks->watchdog_reset_ns, frozen_ns);
+	if (sinks->watchdog_pause_ns != 0)
+		sinks->watchdog_pause_ns = later(sinks->watchdog_pause_ns, frozen_ns);
 }
 
 struct watchdog_limit watchdog_limit(const struct coord_spec *spec,

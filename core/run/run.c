@@ -19,6 +19,7 @@
 #include "run/paths.h"
 #include "run/prepare.h"
 #include "run/record.h"
+#include "run/vm_ops.h"
 #include "vm/qemu_argv.h"
 #include "vm/vm.h"
 
@@ -128,57 +129,6 @@ static int stage_meta(struct run *run, struct ktstr_error *err)
 	return rc;
 }
 
-/* The coordinator's table over our VM. */
-static int poll_vm(void *vm)
-{
-	switch (vm_poll(vm)) {
-	case VM_EVENT_NONE:
-		return 0;
-	case VM_EVENT_SHUTDOWN:
-		return 1;
-	case VM_EVENT_RESET:
-	case VM_EVENT_PANICKED:
-		return 2;
-	case VM_EVENT_INTERNAL_ERROR:
-		return 3;
-	}
-	return 0;
-}
-
-static int quit_vm(void *vm, struct ktstr_error *err)
-{
-	return vm_quit(vm, err);
-}
-
-static void kill_vm(void *vm)
-{
-	vm_kill(vm);
-}
-
-static int wait_vm(void *vm)
-{
-	return vm_wait(vm);
-}
-
-static int freeze_vm(void *vm, struct ktstr_error *err)
-{
-	return vm_freeze(vm, err);
-}
-
-static int thaw_vm(void *vm, struct ktstr_error *err)
-{
-	return vm_thaw(vm, err);
-}
-
-static const struct coord_vm_ops vm_ops = {
-	.poll = poll_vm,
-	.quit = quit_vm,
-	.kill = kill_vm,
-	.wait = wait_vm,
-	.freeze = freeze_vm,
-	.thaw = thaw_vm,
-};
-
 static int stage_coord(struct run *run, struct ktstr_error *err)
 {
 	const struct prepared *p = run->prepared;
@@ -192,8 +142,9 @@ static int stage_coord(struct run *run, struct ktstr_error *err)
 		.stderr_fd = vm_stderr_fd(run->vm),
 		.signal_fd = run->signal_fd,
 		.console_fd = vm_console_fd(run->vm),
+		.debugger_fd = vm_debugger_fd(run->vm),
 		.vm = run->vm,
-		.vm_ops = &vm_ops,
+		.vm_ops = &run_vm_ops,
 		.runfile = run->record.writer,
 		.console_log_fd = run->record.console_fd,
 		/* Counted from the start of the run; the guest has its whole time from here. */

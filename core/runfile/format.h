@@ -54,6 +54,8 @@ struct runfile_header {
 #define RUNFILE_EVENT_END_REASON                                                                   \
 	2u /* JSON {"reason": ..., "text": ...}: why the run ended other than by its end */
 #define RUNFILE_EVENT_WARNING 3u /* text */
+#define RUNFILE_EVENT_KERNEL_WRITE                                                                 \
+	4u /* text, its tag: the guest had the host write memory of its kernel */
 
 /* Tags of RUNFILE_CAPTURE. */
 #define RUNFILE_CAPTURE_REQUEST 1u /* the guest asked for it */

@@ -15,6 +15,27 @@ static uint64_t deadline(void)
 	return clock_monotonic_ns() + ANSWER_TIMEOUT_NS;
 }
 
+static uint32_t find_watch(const struct vm *vm, const struct gdbstub_stop *stop)
+{
+	for (uint32_t i = 0; stop->is_watch && i < VM_WATCHES_MAX; i++)
+		if (vm->watches[i].is_set && stop->address >= vm->watches[i].address &&
+		    stop->address - vm->watches[i].address < vm->watches[i].length)
+			return i;
+	return VM_NO_SLOT;
+}
+
+/* The debugger port tells of every stop, ours too. Keep what a watch did just before. */
+static void sort_stops(struct vm *vm)
+{
+	struct ktstr_error later = { 0 }; /* vm_watch_hit() meets it again */
+	struct gdbstub_stop stop;
+
+	while (vm->debugger && gdbstub_read(vm->debugger, &stop, &later) == 1)
+		if (stop.is_watch && vm->hit_count < VM_WATCHES_MAX)
+			vm->hits[vm->hit_count++] =
+				(struct vm_hit){ find_watch(vm, &stop), stop.cpu };
+}
+
 int vm_freeze(struct vm *vm, struct ktstr_error *err)
 {
 	int rc;
@@ -22,6 +43,8 @@ int vm_freeze(struct vm *vm, struct ktstr_error *err)
 	vm->is_freezing = true;
 	rc = qmp_execute(vm->qmp, "stop", NULL, deadline(), NULL, err);
 	vm->is_freezing = false;
+	if (rc == 0)
+		sort_stops(vm);
 	return rc;
 }
 
@@ -176,20 +199,17 @@ int vm_unwatch(struct vm *vm, uint32_t slot, struct ktstr_error *err)
 	return rc;
 }
 
-static uint32_t find_watch(const struct vm *vm, const struct gdbstub_stop *stop)
-{
-	for (uint32_t i = 0; stop->is_watch && i < VM_WATCHES_MAX; i++)
-		if (vm->watches[i].is_set && stop->address >= vm->watches[i].address &&
-		    stop->address - vm->watches[i].address < vm->watches[i].length)
-			return i;
-	return VM_NO_SLOT;
-}
-
 int vm_watch_hit(struct vm *vm, struct vm_hit *ret, struct ktstr_error *err)
 {
 	struct gdbstub_stop stop;
 	int rc;
 
+	if (vm->hit_count > 0) {
+		*ret = vm->hits[0];
+		vm->hit_count--;
+		memmove(vm->hits, vm->hits + 1, vm->hit_count * sizeof(*ret));
+		return 1;
+	}
 	if (!vm->debugger)
 		return 0;
 	rc = gdbstub_read(vm->debugger, &stop, err);

@@ -43,6 +43,8 @@ struct vm {
 	struct guest_memory *memory;
 	struct gdbstub *debugger; /* NULL until something is to be watched */
 	struct vm_watch watches[VM_WATCHES_MAX];
+	struct vm_hit hits[VM_WATCHES_MAX]; /* that nobody was told of yet */
+	uint32_t hit_count;
 	enum vm_event event;
 	bool is_freezing; /* a stop was asked for */
 	bool has_stopped; /* by itself */

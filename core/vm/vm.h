@@ -117,7 +117,7 @@ struct vm_hit {
 };
 
 /* 1: the VM stopped by itself, and somebody must thaw it; 0: nothing more for the moment; else what
- * is wrong with QEMU's debugger port. Call it after every vm_freeze() too. */
+ * is wrong with QEMU's debugger port. A hit just before vm_freeze() is told of after it. */
 int vm_watch_hit(struct vm *vm, struct vm_hit *ret, struct ktstr_error *err);
 
 /* The command line, for --verbose and for the run file. */

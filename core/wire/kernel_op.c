@@ -267,6 +267,17 @@ int wire_decode_kernel_op(const void *payload, size_t length, struct wire_kernel
 	return rest.length == 0 ? 0 : -EBADMSG;
 }
 
+int wire_kernel_op_id(const void *payload, size_t length, uint32_t *ret_id)
+{
+	struct rest rest = { .at = payload, .length = length };
+	struct op_head head;
+
+	if (take_head(&rest, &head, sizeof(head)) < 0 || head.request_id == 0)
+		return -EBADMSG;
+	*ret_id = head.request_id;
+	return 0;
+}
+
 size_t wire_kernel_reply_size(const struct wire_kernel_reply *reply)
 {
 	size_t size = sizeof(struct reply_head) + strlen(reply->reason);

@@ -34,8 +34,9 @@
 #define WIRE_TARGET_DIRECT 1u	     /* @address in the kernel's map of all memory */
 #define WIRE_TARGET_KVA 2u	     /* @address, by a walk through the page tables */
 #define WIRE_TARGET_PER_CPU_FIELD 3u /* @field of @symbol of CPU @number */
-#define WIRE_TARGET_TASK_FIELD 4u /* @field of the task with pid @number that started at @address  \
-				   */
+#define WIRE_TARGET_TASK_FIELD                                                                     \
+	4u /* @field of the task with pid @number that started at @address                         \
+	    */
 #define WIRE_TARGET_COUNT 5u
 /* value */
 #define WIRE_VALUE_U32 0u
@@ -82,6 +83,9 @@ size_t wire_encode_kernel_op(const struct wire_kernel_op *op, uint8_t ret[WIRE_K
  * *ret is undefined.
  */
 int wire_decode_kernel_op(const void *payload, size_t length, struct wire_kernel_op *ret);
+
+/* The id alone, of a request whose other parts nobody will look at. 0 or -EBADMSG. */
+int wire_kernel_op_id(const void *payload, size_t length, uint32_t *ret_id);
 
 struct wire_kernel_reply {
 	uint32_t request_id;
