@@ -69,37 +69,46 @@ static void on_sys_rdy(const struct bulk_message *message, uint64_t now_ns,
 	sinks->sys_rdy_evt = -1;
 }
 
-static void publish_kaslr(struct dispatch_sinks *sinks, uint64_t runtime)
+/* A kernel does not move: who says another address later is not believed. False: it does. */
+static bool keep_first(uint64_t *kept, uint64_t value)
+{
+	if (*kept == 0)
+		*kept = value;
+	return value == 0 || value == *kept;
+}
+
+/* False: the address is none, or another one than before. */
+static bool publish_kaslr(struct dispatch_sinks *sinks, uint64_t runtime)
 {
 	uint64_t link = sinks->kernel_text_link_kva;
 	uint64_t offset_plus_1;
 
 	if (link < KERNEL_TEXT_MIN || runtime < KERNEL_TEXT_MIN || runtime < link ||
 	    runtime - link > KASLR_OFFSET_MAX)
-		return;
+		return runtime >= KERNEL_TEXT_MIN;
 	offset_plus_1 = runtime - link + 1;
-	if (sinks->kern_virt_kaslr_plus_1 == 0)
-		sinks->kern_virt_kaslr_plus_1 = offset_plus_1;
-	else if (sinks->kern_virt_kaslr_plus_1 != offset_plus_1)
-		sinks->is_kaslr_divergent = true;
+	if (keep_first(&sinks->kern_virt_kaslr_plus_1, offset_plus_1))
+		return true;
+	sinks->is_kaslr_divergent = true;
+	return false;
 }
 
 static void on_kern_addrs(const struct bulk_message *message, uint64_t now_ns,
 			  struct dispatch_sinks *sinks)
 {
 	struct ktstr_kern_addrs addrs;
+	bool is_true;
 
 	(void)now_ns;
 	if (wire_decode_kern_addrs(message->payload, message->length, &addrs) < 0) {
 		sinks->dropped_malformed++;
 		return;
 	}
-	if (addrs.phys_base_plus_1 != 0)
-		sinks->kern_phys_base_plus_1 = addrs.phys_base_plus_1;
-	if (addrs.page_offset_base != 0)
-		sinks->page_offset_base = addrs.page_offset_base;
+	is_true = keep_first(&sinks->kern_phys_base_plus_1, addrs.phys_base_plus_1);
+	is_true = keep_first(&sinks->page_offset_base, addrs.page_offset_base) && is_true;
 	if (addrs.kernel_text_plus_1 != 0)
-		publish_kaslr(sinks, addrs.kernel_text_plus_1 - 1);
+		is_true = publish_kaslr(sinks, addrs.kernel_text_plus_1 - 1) && is_true;
+	sinks->dropped_malformed += !is_true;
 }
 
 static void refuse(struct dispatch_sinks *sinks, uint32_t msg_type, uint32_t request_id)

@@ -234,6 +234,36 @@ Test(dispatch, kern_addrs_keeps_the_first_offset_and_flags_another)
 	(void)send_at(&o, SECOND, KTSTR_MSG_KERN_ADDRS, &addrs, sizeof(addrs), false);
 	cr_assert(o.sinks.is_kaslr_divergent);
 	cr_assert_eq(o.sinks.kern_virt_kaslr_plus_1, 0x1001);
+	cr_assert_eq(o.sinks.dropped_malformed, 1);
+	outcome_done(&o);
+}
+
+Test(dispatch, kern_addrs_keeps_the_first_of_each_address)
+{
+	struct ktstr_kern_addrs addrs = { .phys_base_plus_1 = 5, .page_offset_base = 9 };
+	struct outcome o;
+
+	outcome_init(&o);
+	(void)send_at(&o, SECOND, KTSTR_MSG_KERN_ADDRS, &addrs, sizeof(addrs), false);
+	addrs.page_offset_base = 0; /* not found this time */
+	(void)send_at(&o, SECOND, KTSTR_MSG_KERN_ADDRS, &addrs, sizeof(addrs), false);
+	cr_assert_eq(o.sinks.dropped_malformed, 0);
+	addrs = (struct ktstr_kern_addrs){ .phys_base_plus_1 = 6, .page_offset_base = 10 };
+	(void)send_at(&o, SECOND, KTSTR_MSG_KERN_ADDRS, &addrs, sizeof(addrs), false);
+	cr_assert_eq(o.sinks.kern_phys_base_plus_1, 5);
+	cr_assert_eq(o.sinks.page_offset_base, 9);
+	cr_assert_eq(o.sinks.dropped_malformed, 1);
+	outcome_done(&o);
+}
+
+Test(dispatch, kern_addrs_outside_of_any_kernel_are_malformed)
+{
+	const struct ktstr_kern_addrs addrs = { .kernel_text_plus_1 = 0x1000 };
+	struct outcome o;
+
+	outcome_init(&o);
+	(void)send_at(&o, SECOND, KTSTR_MSG_KERN_ADDRS, &addrs, sizeof(addrs), false);
+	cr_assert_eq(o.sinks.dropped_malformed, 1);
 	outcome_done(&o);
 }
 
