@@ -45,9 +45,11 @@ static void add_headline(struct text *t)
 	const struct meta *meta = t->facts->meta;
 
 	keep(t, outcome_add(t->verdict->outcome, 0, t->spec->has_colour, &t->out));
-	if (meta) {
+	if (meta && meta->scenario_name[0]) {
 		ADD(t, " ");
 		keep(t, text_add_safe(&t->out, meta->scenario_name));
+	}
+	if (meta && meta->scheduler[0]) {
 		ADD(t, " under ");
 		keep(t, text_add_safe(&t->out, meta->scheduler));
 	}
@@ -275,20 +277,32 @@ static void add_timings(struct text *t)
 		    (double)timings[i].ns / (double)NS_PER_S);
 }
 
+/* @text, after the parts that are there before it; nothing where it is not known. */
+static void add_part(struct text *t, const char **separator, const char *text)
+{
+	if (!*text)
+		return;
+	ADD(t, "%s", *separator);
+	keep(t, text_add_safe(&t->out, text));
+	*separator = ", ";
+}
+
 static void add_environment(struct text *t)
 {
 	const struct meta *meta = t->facts->meta;
+	const char *separator = "kernel       ";
+	uint64_t cpus;
 
 	if (!meta)
 		return;
-	ADD(t, "kernel       ");
-	keep(t, text_add_safe(&t->out,
-			      meta->kernel_release[0] ? meta->kernel_release : meta->kernel_path));
-	ADD(t, ", ");
-	keep(t, text_add_safe(&t->out, meta->accel));
-	ADD(t, ", %" PRIu64 " CPUs, seed %" PRIu64 "\n",
-	    (uint64_t)meta->topology.llcs * meta->topology.cores * meta->topology.threads,
-	    meta->seed);
+	cpus = (uint64_t)meta->topology.llcs * meta->topology.cores * meta->topology.threads;
+	add_part(t, &separator, meta->kernel_release[0] ? meta->kernel_release : meta->kernel_path);
+	add_part(t, &separator, meta->accel);
+	if (cpus > 0)
+		ADD(t, "%s%" PRIu64 " CPUs", separator, cpus);
+	else if (separator[0] != ',')
+		return;
+	ADD(t, ", seed %" PRIu64 "\n", meta->seed);
 }
 
 static void add_paths(struct text *t)

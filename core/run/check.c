@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "report/facts.h"
 #include "run/finish.h"
+#include "run/list.h"
 #include "run/observe.h"
 #include "run/paths.h"
 #include "run/prepare.h"
@@ -272,15 +273,14 @@ static int check_scenario(const char *scenario, const struct run_options *option
 	return rc;
 }
 
-static void show_scenario(const struct run_options *options, json_t *list, const char *scenario,
+static void show_scenario(const struct run_options *options, json_t **list, const char *scenario,
 			  int rc, const struct ktstr_error *err)
 {
 	if (rc < 0)
 		log_error("%s", err->text);
 	if (options->is_json)
-		(void)json_array_append_new(list,
-					    json_pack("{ss sb ss?}", "file", scenario, "is_valid",
-						      rc == 0, "error", rc < 0 ? err->text : NULL));
+		json_add(list, json_pack("{so sb so}", "file", json_text(scenario), "is_valid",
+					 rc == 0, "error", json_text(rc < 0 ? err->text : NULL)));
 	else if (rc == 0)
 		(void)fprintf(options->out, "%s: ok\n", scenario);
 }
@@ -303,19 +303,13 @@ int run_check_scenarios(char *const *scenarios, size_t count, const struct run_o
 	}
 	for (size_t i = 0; i < count; i++) {
 		rc = check_scenario(scenarios[i], options, &paths, &err);
-		show_scenario(options, list, scenarios[i], rc, &err);
+		show_scenario(options, &list, scenarios[i], rc, &err);
 		if (rc < 0)
 			exit_code = EXIT_USAGE;
 	}
-	if (options->is_json) {
-		json_t *document =
-			json_pack("{si ss si sO}", "schema_version", REPORT_SCHEMA_VERSION, "kind",
-				  "scenarios", "exit_code", exit_code, "scenarios", list);
-
-		(void)json_dumpf(document, options->out, JSON_INDENT(2));
-		(void)fputc('\n', options->out);
-		json_decref(document);
-	}
+	if (options->is_json &&
+	    list_show_document(options, "scenarios", exit_code, steal_ptr(list)) != EXIT_PASS)
+		exit_code = EXIT_ERROR;
 done:
 	json_decref(list);
 	run_paths_done(&paths);

@@ -14,10 +14,11 @@ static int write_error(const char *why)
 	return EXIT_ERROR;
 }
 
-int list_show_document(const struct run_options *options, const char *kind, json_t *list)
+int list_show_document(const struct run_options *options, const char *kind, int exit_code,
+		       json_t *list)
 {
-	json_t *document = json_pack("{si ss so}", "schema_version", REPORT_SCHEMA_VERSION, "kind",
-				     kind, kind, list);
+	json_t *document = json_pack("{si ss si so}", "schema_version", REPORT_SCHEMA_VERSION,
+				     "kind", kind, "exit_code", exit_code, kind, list);
 	int rc;
 
 	if (!document)

@@ -20,10 +20,12 @@ int list_show_kernels(struct kernel *const *kernels, size_t count,
 		      const struct run_options *options);
 
 /*
- * The document {schema_version, kind, KIND: @list}; @list is taken, and NULL when there was no
- * memory for it. Returns the exit code.
+ * The document {schema_version, kind, exit_code, KIND: @list}; @list is taken, and NULL when there
+ * was no memory for it. @exit_code: of the process, unless this fails. Returns EXIT_PASS or
+ * EXIT_ERROR.
  */
-int list_show_document(const struct run_options *options, const char *kind, json_t *list);
+int list_show_document(const struct run_options *options, const char *kind, int exit_code,
+		       json_t *list);
 
 /* An entry of the document of kernels; NULL when out of memory. */
 json_t *list_kernel_json(const struct kernel *kernel);

@@ -105,7 +105,7 @@ int list_show_kernels(struct kernel *const *kernels, size_t count,
 	list = json_array();
 	for (size_t i = 0; i < count; i++)
 		json_add(&list, list_kernel_json(kernels[i]));
-	return list_show_document(options, "kernels", list);
+	return list_show_document(options, "kernels", EXIT_PASS, list);
 }
 
 /* Would a run find one? If not, say how to get one. */
@@ -173,7 +173,7 @@ int run_fetch_kernel(const struct run_options *options)
 		live_done(observe.live, false);
 		exit_code = finish_error(options, EXIT_ERROR, &err);
 	} else if (options->is_json) {
-		exit_code = list_show_document(options, "kernels",
+		exit_code = list_show_document(options, "kernels", EXIT_PASS,
 					       json_pack("[o]", list_kernel_json(kernel)));
 	} else {
 		live_done(observe.live, true);

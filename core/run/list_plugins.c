@@ -197,7 +197,7 @@ int list_show_plugins(const struct plugin_listing *listings, size_t count, uint3
 		else
 			rc = add_listing(&text, &listings[i]);
 	}
-	return options->is_json ? list_show_document(options, "plugins", list)
+	return options->is_json ? list_show_document(options, "plugins", EXIT_PASS, list)
 				: list_show_text(options, &text, rc);
 }
 

@@ -2,18 +2,17 @@
 #include "report/report.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
-#include <jansson.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/str.h"
 #include "ktstr/checker.h"
 #include "report/facts.h"
-#include "support/run_fixture.h"
+#include "support/report_fixture.h"
 
 static struct run_fixture fixture;
 
@@ -29,51 +28,6 @@ static void teardown(void)
 
 TestSuite(report, .init = setup, .fini = teardown);
 
-static struct finding good_gap = { KTSTR_OUTCOME_PASS,	"tid 12", "gap", "ms", 14.25, 1000,
-				   KTSTR_LIMIT_AT_MOST, NULL };
-static struct finding spreads[] = {
-	{ KTSTR_OUTCOME_PASS, "cgroup hog0", "spread", "%", 1.2, 15, KTSTR_LIMIT_AT_MOST, NULL },
-	{ KTSTR_OUTCOME_FAIL, "cgroup hog1", "spread", "%", 32.14, 15, KTSTR_LIMIT_AT_MOST,
-	  "the workers of cgroup hog1 differ by 32.1 %" },
-};
-static struct decision gap = { .name = "gap",
-			       .path = "/p/gap.so",
-			       .outcome = KTSTR_OUTCOME_PASS,
-			       .wanted = 2,
-			       .findings = &good_gap,
-			       .finding_count = 1 };
-static struct decision both[] = {
-	{ .name = "gap",
-	  .path = "/p/gap.so",
-	  .outcome = KTSTR_OUTCOME_PASS,
-	  .wanted = 2,
-	  .findings = &good_gap,
-	  .finding_count = 1 },
-	{ .name = "fairness",
-	  .path = "/p/fairness.so",
-	  .outcome = KTSTR_OUTCOME_FAIL,
-	  .wanted = 2,
-	  .findings = spreads,
-	  .finding_count = 2 },
-};
-
-static const struct verdict pass = { .outcome = KTSTR_OUTCOME_PASS,
-				     .rule = "all pass",
-				     .decisions = &gap,
-				     .decision_count = 1,
-				     .evidence = {
-					     .has_summary = true,
-					     .is_sealed = true,
-					     .summary = { .has_end = 1, .end_matches = 1 } } };
-static const struct verdict failure = {
-	.outcome = KTSTR_OUTCOME_FAIL,
-	.reason = "checker 'fairness': the workers of cgroup hog1 differ by 32.1 %",
-	.rule = "checker fail",
-	.decisions = both,
-	.decision_count = 2,
-	.evidence = { .has_summary = true, .is_sealed = true },
-};
-
 /* The report as text; the caller frees. */
 static char *text_of(const struct verdict *verdict, const struct report_spec *spec)
 {
@@ -87,48 +41,14 @@ static char *text_of(const struct verdict *verdict, const struct report_spec *sp
 	return text;
 }
 
-static json_t *json_of(const struct verdict *verdict, const struct report_spec *spec)
-{
-	char *text = NULL;
-	size_t length = 0;
-	FILE *out = open_memstream(&text, &length);
-	struct ktstr_error err;
-	json_t *json;
-
-	cr_assert_eq(report_json(out, verdict, spec, &err), 0, "%s", err.text);
-	cr_assert_eq(fclose(out), 0);
-	json = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
-	cr_assert_not_null(json, "%s", text);
-	free(text);
-	return json;
-}
-
-static void whole_run(void)
-{
-	run_fixture_meta(&fixture);
-	run_fixture_text(&fixture, RUNFILE_EVENT, RUNFILE_EVENT_TIMING, NS_PER_S / 2, "prepared");
-	run_fixture_text(&fixture, RUNFILE_EVENT, RUNFILE_EVENT_TIMING, NS_PER_S, "image");
-	run_fixture_text(&fixture, RUNFILE_EVENT, RUNFILE_EVENT_TIMING, 1100 * NS_PER_MS, "qemu");
-	run_fixture_text(&fixture, RUNFILE_EVENT, RUNFILE_EVENT_TIMING, 1800 * NS_PER_MS, "ready");
-	run_fixture_cgroup(&fixture, 1, "hog0");
-	run_fixture_cgroup(&fixture, 2, "hog1");
-	run_fixture_scenario(&fixture);
-	run_fixture_worker(&fixture, 12, 1, 500, 14);
-	run_fixture_worker(&fixture, 13, 2, 250, 90);
-	run_fixture_text(&fixture, RUNFILE_CONSOLE, 0, NS_PER_S,
-			 "Linux 7.2\nreboot: Power down\r\n");
-	run_fixture_append(&fixture, RUNFILE_SUMMARY, 0, 0, 4 * NS_PER_S, "", 0);
-	run_fixture_close(&fixture);
-}
-
 Test(report, shows_a_pass_at_a_glance)
 {
 	struct report_spec spec = { .run_path = fixture.path, .took_ns = 4200 * NS_PER_MS };
 	char expected[2048];
 	char *text;
 
-	whole_run();
-	text = text_of(&pass, &spec);
+	fixture_whole_run(&fixture);
+	text = text_of(&fixture_pass, &spec);
 	(void)snprintf(
 		expected, sizeof(expected),
 		"PASS hog under eevdf, scenario 1.5 s\n"
@@ -173,23 +93,58 @@ Test(report, shows_the_evidence_of_a_failure_first_and_says_nothing_twice)
 	struct report_spec spec = { .run_path = fixture.path, .console_path = "/r/console.log" };
 	char *text;
 
-	whole_run();
-	text = text_of(&failure, &spec);
+	fixture_whole_run(&fixture);
+	text = text_of(&fixture_failure, &spec);
 	cr_assert(strncmp(text, expected, strlen(expected)) == 0, "%s", text);
 	cr_assert(strstr(text, "console log  /r/console.log\n"));
 	cr_assert_str_eq(strstr(text, "\nFAIL: ") + 1, last);
 	free(text);
 }
 
+/* A member that the META record lacks leaves no hole. */
+Test(report, shows_only_what_is_known_of_the_environment)
+{
+	static const struct {
+		const char *meta, *first, *line; /* @line NULL: none */
+	} cases[] = {
+		{ "{\"schema_version\": 1}", "PASS\n", NULL },
+		{ "{\"schema_version\": 1, \"scenario\": {\"name\": \"hog\", \"seed\": 7},"
+		  " \"kernel\": {\"path\": \"/k/bzImage\"}}",
+		  "PASS hog\n", "kernel       /k/bzImage, seed 7\n" },
+		{ "{\"schema_version\": 1, \"scheduler\": {\"plugin\": \"eevdf\"},"
+		  " \"vm\": {\"llcs\": 1, \"cores\": 2, \"threads\": 1}}",
+		  "PASS under eevdf\n", "kernel       2 CPUs, seed 0\n" },
+	};
+
+	run_fixture_close(&fixture);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct run_fixture other;
+		struct report_spec spec;
+		char *text;
+
+		run_fixture_init(&other);
+		spec = (struct report_spec){ .run_path = other.path };
+		run_fixture_text(&other, RUNFILE_META, 0, 0, cases[i].meta);
+		run_fixture_close(&other);
+		text = text_of(&fixture_pass, &spec);
+		cr_expect(str_starts(text, cases[i].first), "%s", text);
+		cr_expect(cases[i].line ? strstr(text, cases[i].line) != NULL
+					: !strstr(text, "kernel "),
+			  "%s", text);
+		free(text);
+		run_fixture_done(&other);
+	}
+}
+
 Test(report, shows_a_reason_that_is_no_checkers_before_them)
 {
-	struct verdict verdict = failure;
+	struct verdict verdict = fixture_failure;
 	struct report_spec spec = { .run_path = fixture.path };
 	char *text;
 
 	verdict.outcome = KTSTR_OUTCOME_ERROR;
 	(void)snprintf(verdict.reason, sizeof(verdict.reason), "QEMU was killed by SIGKILL");
-	whole_run();
+	fixture_whole_run(&fixture);
 	text = text_of(&verdict, &spec);
 	cr_assert(strstr(text, "scenario 1.5 s\n  QEMU was killed by SIGKILL\n\nchecker\n"), "%s",
 		  text);
@@ -244,7 +199,6 @@ Test(report, lets_no_text_drive_the_terminal)
 				   .evidence = { .sched_exit_text = (char *)evil,
 						 .end_reason = (char *)evil } };
 	struct report_spec spec = { .run_path = fixture.path, .again = evil };
-	json_t *json;
 	char *text;
 
 	(void)snprintf(verdict.reason, sizeof(verdict.reason), "%s", evil);
@@ -257,11 +211,6 @@ Test(report, lets_no_text_drive_the_terminal)
 	cr_assert_null(strchr(text, '\007'), "%s", text);
 	cr_assert_null(strstr(text, "\nfake"), "%s", text);
 	free(text);
-	json = json_of(&verdict, &spec);
-	cr_assert_null(strchr(
-		json_string_value(json_object_get(json_object_get(json, "verdict"), "reason")),
-		'\033'));
-	json_decref(json);
 }
 
 Test(report, colours_the_outcome_only_when_asked)
@@ -270,14 +219,14 @@ Test(report, colours_the_outcome_only_when_asked)
 	struct report_spec colour = { .run_path = fixture.path, .has_colour = true };
 	char *text;
 
-	whole_run();
-	text = text_of(&pass, &plain);
+	fixture_whole_run(&fixture);
+	text = text_of(&fixture_pass, &plain);
 	cr_assert_null(strchr(text, '\033'));
 	free(text);
-	text = text_of(&pass, &colour);
+	text = text_of(&fixture_pass, &colour);
 	cr_assert(strncmp(text, "\033[1;32mPASS\033[0m hog", 18) == 0);
 	free(text);
-	text = text_of(&failure, &colour);
+	text = text_of(&fixture_failure, &colour);
 	cr_assert(strncmp(text, "\033[1;31mFAIL\033[0m hog", 18) == 0);
 	free(text);
 }
@@ -290,7 +239,7 @@ Test(report, shows_the_worst_sixteen_workers_unless_verbose)
 	for (uint32_t i = 0; i < 40; i++)
 		run_fixture_worker(&fixture, 1000 + i, 0, 100, i);
 	run_fixture_close(&fixture);
-	text = text_of(&pass, &spec);
+	text = text_of(&fixture_pass, &spec);
 	cr_assert(strstr(text, "  the 16 worst of 40 workers (--verbose shows more)\n"), "%s",
 		  text);
 	cr_assert(strstr(text, " 1039  (agent)"));
@@ -298,7 +247,7 @@ Test(report, shows_the_worst_sixteen_workers_unless_verbose)
 	cr_assert_null(strstr(text, " 1023  (agent)"));
 	free(text);
 	spec.is_verbose = true;
-	text = text_of(&pass, &spec);
+	text = text_of(&fixture_pass, &spec);
 	cr_assert(strstr(text, " 1000  (agent)"));
 	cr_assert_null(strstr(text, "worst of"));
 	free(text);
@@ -362,8 +311,8 @@ Test(report, tells_how_long_each_part_took)
 				    .took_ns = 5 * NS_PER_S };
 	char *text;
 
-	whole_run();
-	text = text_of(&pass, &spec);
+	fixture_whole_run(&fixture);
+	text = text_of(&fixture_pass, &spec);
 	cr_assert(strstr(text, "\ntimings\n"
 			       "  prepare                0.500 s\n"
 			       "  image                  0.500 s\n"
@@ -396,204 +345,15 @@ Test(report, leaves_out_parts_that_did_not_happen)
 	facts_free(facts);
 }
 
-Test(report, writes_one_json_document)
-{
-	struct report_spec spec = { .run_path = fixture.path,
-				    .console_path = "/r/console.log",
-				    .took_ns = 5 * NS_PER_S };
-	const char *outcome, *subject, *release, *command;
-	json_t *json, *workers;
-	double measured, cpu, total;
-	int exit_code;
-
-	whole_run();
-	json = json_of(&failure, &spec);
-	cr_assert_eq(json_unpack(json, "{s{ss}si s[{}{s[{}{ss sf}]}] s{s{ss}} ss s{sf}}", "verdict",
-				 "outcome", &outcome, "exit_code", &exit_code, "checkers",
-				 "findings", "subject", &subject, "measured", &measured,
-				 "environment", "kernel", "release", &release, "command", &command,
-				 "timings", "total_s", &total),
-		     0);
-	cr_assert_str_eq(outcome, "FAIL");
-	cr_assert_eq(exit_code, EXIT_FAIL);
-	cr_assert_str_eq(subject, "cgroup hog1");
-	cr_assert_float_eq(measured, 32.14, 1e-9);
-	cr_assert_str_eq(release, "7.2.0");
-	cr_assert_str_eq(command, "ktstr run hog.yaml --seed 7");
-	cr_assert_float_eq(total, 5.0, 1e-9);
-	workers = json_object_get(json, "workers");
-	cr_assert_eq(json_array_size(workers), 2);
-	cr_assert_eq(json_unpack(json_array_get(workers, 0), "{sf}", "cpu_percent", &cpu), 0);
-	cr_assert_float_eq(cpu, 25.0, 1e-9);
-	cr_assert_eq(json_integer_value(json_object_get(json, "schema_version")), 1);
-	json_decref(json);
-}
-
-Test(report, says_in_json_what_a_limit_asks_for)
-{
-	static struct finding findings[] = {
-		{ KTSTR_OUTCOME_PASS, "a", "work", "units", 5, 1, KTSTR_LIMIT_AT_LEAST, NULL },
-		{ KTSTR_OUTCOME_PASS, "a", "gap", "ms", 5, 9, KTSTR_LIMIT_AT_MOST, NULL },
-		{ KTSTR_OUTCOME_PASS, "a", "wakes", "", 5, 9, KTSTR_LIMIT_NONE, NULL },
-		{ KTSTR_OUTCOME_SKIP, "a", "", "", 5, 9, KTSTR_LIMIT_AT_MOST, "not here" },
-	};
-	static const struct {
-		const char *kind;
-		bool has_figure, has_limit;
-	} wanted[] = {
-		{ "at_least", true, true },
-		{ "at_most", true, true },
-		{ "none", true, false },
-		{ "none", false, false },
-	};
-	struct decision decision = { .name = "x",
-				     .outcome = KTSTR_OUTCOME_PASS,
-				     .findings = findings,
-				     .finding_count = ARRAY_SIZE(findings) };
-	const struct verdict verdict = { .decisions = &decision, .decision_count = 1 };
-	struct report_spec spec = { .run_path = fixture.path };
-	json_t *json, *list;
-
-	run_fixture_close(&fixture);
-	json = json_of(&verdict, &spec);
-	list = json_object_get(json_array_get(json_object_get(json, "checkers"), 0), "findings");
-	cr_assert_eq(json_array_size(list), ARRAY_SIZE(wanted));
-	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
-		const json_t *found = json_array_get(list, i);
-
-		cr_expect_str_eq(json_string_value(json_object_get(found, "limit_kind")),
-				 wanted[i].kind);
-		cr_expect_eq(json_is_real(json_object_get(found, "measured")), wanted[i].has_figure,
-			     "%zu", i);
-		cr_expect_eq(json_is_real(json_object_get(found, "limit")), wanted[i].has_limit,
-			     "%zu", i);
-	}
-	json_decref(json);
-}
-
-static long json_allocations_left;
-
-static void *allocate_some(size_t size)
-{
-	return json_allocations_left-- > 0 ? malloc(size) : NULL;
-}
-
-/* All of it or nothing: an entry that is missing would be a lie. */
-Test(report, writes_no_json_that_lacks_something_for_want_of_memory)
-{
-	struct report_spec spec = { .run_path = fixture.path };
-	char *whole = NULL;
-	size_t failed = 0;
-
-	whole_run();
-	json_set_alloc_funcs(allocate_some, free);
-	for (long left = 1 << 20; left != 0; left = left == 1 << 20 ? 1 : left + 1) {
-		char *text = NULL;
-		size_t length = 0;
-		FILE *out = open_memstream(&text, &length);
-		struct ktstr_error err = { 0 };
-		int rc;
-
-		json_allocations_left = left;
-		rc = report_json(out, &failure, &spec, &err);
-		cr_assert_eq(fclose(out), 0);
-		if (!whole) {
-			cr_assert_eq(rc, 0);
-			whole = text;
-			continue;
-		}
-		if (rc == 0)
-			left = -1;
-		else
-			failed++;
-		/* Without the META record, which could not be read, the report says less. */
-		if (rc == 0 && strstr(text, "\"environment\": {"))
-			cr_assert_str_eq(text, whole);
-		else if (rc < 0)
-			cr_assert_eq(rc, -ENOMEM, "%s", err.text);
-		free(text);
-	}
-	cr_assert_gt(failed, 100);
-	free(whole);
-	json_set_alloc_funcs(malloc, free);
-}
-
-Test(report, says_in_json_whether_the_evidence_is_whole)
-{
-	struct report_spec spec = { .run_path = fixture.path };
-	struct verdict torn = pass;
-	json_t *json;
-
-	whole_run();
-	json = json_of(&pass, &spec);
-	cr_assert(json_is_true(json_object_get(json_object_get(json, "evidence"), "is_whole")));
-	json_decref(json);
-	torn.evidence.summary.frames_torn = 1;
-	json = json_of(&torn, &spec);
-	cr_assert(json_is_false(json_object_get(json_object_get(json, "evidence"), "is_whole")));
-	json_decref(json);
-}
-
-Test(report, writes_json_where_figures_are_no_numbers)
-{
-	struct finding finding = { KTSTR_OUTCOME_UNDECIDED, "x", "y", "", NAN, INFINITY,
-				   KTSTR_LIMIT_AT_MOST,	    NULL };
-	struct decision decision = { .name = "odd",
-				     .outcome = KTSTR_OUTCOME_UNDECIDED,
-				     .findings = &finding,
-				     .finding_count = 1 };
-	const struct verdict verdict = { .outcome = KTSTR_OUTCOME_UNDECIDED,
-					 .decisions = &decision,
-					 .decision_count = 1 };
-	struct report_spec spec = { .run_path = fixture.path };
-	json_t *json, *found;
-
-	run_fixture_close(&fixture);
-	json = json_of(&verdict, &spec);
-	found = json_array_get(
-		json_object_get(json_array_get(json_object_get(json, "checkers"), 0), "findings"),
-		0);
-	cr_assert(json_is_null(json_object_get(found, "measured")));
-	cr_assert(json_is_null(json_object_get(found, "limit")));
-	cr_assert(json_is_null(json_object_get(json, "environment")));
-	json_decref(json);
-}
-
-Test(report, writes_errors_as_json_too)
-{
-	char *text = NULL;
-	size_t length = 0;
-	FILE *out = open_memstream(&text, &length);
-	struct ktstr_error err;
-	const char *kind, *error;
-	int version, exit_code;
-	json_t *json;
-
-	run_fixture_close(&fixture);
-	cr_assert_eq(report_error_json(out, EXIT_USAGE, "x.yaml:1:2: unknown key\n  a\n  ^", &err),
-		     0);
-	cr_assert_eq(fclose(out), 0);
-	json = json_loadb(text, length, 0, NULL);
-	cr_assert_eq(json_unpack(json, "{si ss si ss}", "schema_version", &version, "kind", &kind,
-				 "exit_code", &exit_code, "error", &error),
-		     0);
-	cr_assert_eq(version, 1);
-	cr_assert_str_eq(kind, "error");
-	cr_assert_eq(exit_code, EXIT_USAGE);
-	cr_assert_str_eq(error, "x.yaml:1:2: unknown key\n  a\n  ^");
-	json_decref(json);
-	free(text);
-}
-
 Test(report, tells_when_it_could_not_be_written)
 {
 	struct report_spec spec = { .run_path = fixture.path };
 	FILE *out = fopen("/dev/full", "w");
 	struct ktstr_error err;
 
-	whole_run();
+	fixture_whole_run(&fixture);
 	cr_assert_not_null(out);
-	cr_assert_eq(report_text(out, &pass, &spec, &err), -EIO);
+	cr_assert_eq(report_text(out, &fixture_pass, &spec, &err), -EIO);
 	cr_assert_str_eq(err.text, "cannot write the report: No space left on device");
 	(void)fclose(out);
 }
@@ -604,6 +364,6 @@ Test(report, refuses_what_is_no_run_file)
 	struct ktstr_error err = { 0 };
 
 	run_fixture_close(&fixture);
-	cr_assert_lt(report_text(stdout, &pass, &spec, &err), 0);
+	cr_assert_lt(report_text(stdout, &fixture_pass, &spec, &err), 0);
 	cr_assert(strstr(err.text, "'/dev/null'"), "%s", err.text);
 }
