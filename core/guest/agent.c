@@ -10,6 +10,7 @@
 #include "guest/crash.h"
 #include "guest/kernaddrs.h"
 #include "guest/port.h"
+#include "guest/privilege.h"
 #include "guest/session.h"
 #include "guest/supervisor.h"
 #include "guest/wake.h"
@@ -59,6 +60,7 @@ void agent_main(void)
 	int fd;
 
 	crash_catch_init();
+	privilege_hide();
 	if (boot_mount(&err) < 0 || boot_check_sentinel(BOOT_SENTINEL, &err) < 0)
 		boot_fatal(err.text);
 	fd = port_open(AGENT_PORTS, AGENT_DEV, WIRE_PORT_BULK,

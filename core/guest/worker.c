@@ -21,6 +21,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "guest/crash.h"
+#include "guest/privilege.h"
 #include "guest/worker_set.h"
 
 /* How long all workers of a spawn may take to get ready; then they are released as they are. */
@@ -222,6 +223,8 @@ __attribute__((noreturn)) static void worker_main(struct worker_slot *slot,
 		_exit(1);
 	crash_ignore();
 	close_session_fds(gate->ready[1], gate->start[0]);
+	if (privilege_drop() < 0)
+		_exit(1);
 	worker_loop_prepare(slot);
 	(void)!write(3, &byte, 1); /* the session waits for it, but not for ever */
 	(void)close(3);

@@ -50,6 +50,15 @@ case_worker_crashes() {
 	expect_says 'killed by SIG(SEGV|ABRT)|exited'
 }
 
+case_a_worker_cannot_get_at_the_agent() {
+	scenario worker <<-END
+		scenario: {plugin: cpu_hog, workers: 2, cgroups: 1, duration: 500ms, workload: {plugin: bad_worker, how: pry}}
+		checkers: [starvation]
+	END
+	run
+	expect_status 0
+}
+
 case_idle_workers_are_starved() {
 	scenario worker <<-END
 		scenario: {plugin: cpu_hog, workers: 2, cgroups: 1, duration: 500ms, workload: {plugin: bad_worker, how: idle}}

@@ -4,6 +4,8 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -127,6 +129,27 @@ static int run_many_samples(struct ktstr_worker *w, struct ktstr_error *err)
 	return 0;
 }
 
+/* Refused, or it fails with what it has. */
+static int run_with_capabilities(struct ktstr_worker *w, struct ktstr_error *err)
+{
+	static const char *const sets[] = { "CapInh:", "CapPrm:", "CapEff:", "CapBnd:" };
+	char text[4096] = "";
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return ktstr_fail(err, -EIO, "cannot read its status");
+	for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
+		const char *line = strstr(text, sets[i]);
+		uint64_t set = line ? strtoull(line + 7, NULL, 16) : UINT64_MAX;
+
+		if ((set >> CAP_SYS_PTRACE | set >> CAP_SYS_ADMIN | set >> CAP_BPF) & 1)
+			return ktstr_fail(err, -EPERM, "it has %s %llx", sets[i],
+					  (unsigned long long)set);
+	}
+	ktstr_worker_progress(w, 1);
+	return 0;
+}
+
 static uint32_t group_of_value(const struct ktstr_value *values)
 {
 	return (uint32_t)values[0].i;
@@ -147,6 +170,7 @@ WORKLOAD(napping, .run = run_naps);
 WORKLOAD(long_sleeping, .run = run_long_sleep);
 WORKLOAD(blocking, .run = run_block);
 WORKLOAD(drawing, .run = run_draw);
+WORKLOAD(powerless, .run = run_with_capabilities);
 WORKLOAD(sampling, .run = run_many_samples);
 
 /* The set, and what it reported. */
@@ -470,6 +494,16 @@ Test(worker, a_hurry_shortens_the_patience)
 	spawn(&deaf, "deaf", 1);
 	cr_assert_eq(collect(0), 0, "%s", err.text);
 	cr_expect_eq(reports.report[0].exit_kind, KTSTR_WORKER_EXIT_TIMEOUT);
+}
+
+Test(worker, cannot_look_into_others)
+{
+	if (geteuid() != 0)
+		cr_skip_test("only root has capabilities to lose");
+	spawn(&powerless, "powerless", 1);
+	wait_for_end();
+	cr_expect_eq(collect(0), 0, "%s", err.text);
+	cr_expect_eq(reports.report[0].work_units, 1);
 }
 
 Test(worker, groups_share_memory_and_only_their_own)

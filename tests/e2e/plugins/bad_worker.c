@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* A workload that goes wrong in a chosen way. */
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/ptrace.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include "ktstr/workload.h"
@@ -12,9 +16,12 @@ enum how {
 	HOW_STUCK,
 	HOW_IDLE,
 	HOW_LATE,
+	HOW_PRY,
 };
 
-static const char *const hows[] = { "crash", "exit", "error", "stuck", "idle", "late", NULL };
+static const char *const hows[] = {
+	"crash", "exit", "error", "stuck", "idle", "late", "pry", NULL
+};
 
 static const struct ktstr_param params[] = {
 	{ .key = "how",
@@ -40,6 +47,27 @@ static void sleep_too_long(struct ktstr_worker *w)
 	ktstr_worker_sleep_ns(w, 300000000);
 }
 
+/* Get at the memory and the fds of the agent; 0: it was refused. */
+static int pry(struct ktstr_error *err)
+{
+	const pid_t pids[] = { 1, getppid() };
+
+	for (int i = 0; i < 2; i++) {
+		for (int fd = -1; fd < 32; fd++) {
+			char path[64];
+
+			(void)snprintf(path, sizeof(path),
+				       fd < 0 ? "/proc/%d/mem" : "/proc/%d/fd/%d", (int)pids[i],
+				       fd);
+			if (open(path, O_WRONLY | O_CLOEXEC) >= 0)
+				return ktstr_fail(err, -EPERM, "a worker can open '%s'", path);
+		}
+		if (ptrace(PTRACE_SEIZE, pids[i], 0, 0) == 0)
+			return ktstr_fail(err, -EPERM, "a worker can trace %d", (int)pids[i]);
+	}
+	return 0;
+}
+
 static int run(struct ktstr_worker *w, struct ktstr_error *err)
 {
 	switch ((enum how)w->values[0].i) {
@@ -56,6 +84,11 @@ static int run(struct ktstr_worker *w, struct ktstr_error *err)
 	case HOW_IDLE:
 		while (!ktstr_worker_stopping(w))
 			ktstr_worker_sleep_ns(w, 10000000);
+		return 0;
+	case HOW_PRY:
+		if (pry(err) < 0)
+			return err->code;
+		ktstr_worker_progress(w, 1);
 		return 0;
 	case HOW_LATE:
 		sleep_too_long(w);
