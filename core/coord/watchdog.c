@@ -18,6 +18,15 @@ static struct watchdog_limit limit(uint64_t from_ns, uint64_t duration_ns, enum 
 	};
 }
 
+/* How much of the scenario's time was, or may still be, a pause: not more than one long one. */
+static uint64_t pause_allowance(const struct dispatch_sinks *sinks)
+{
+	if (sinks->watchdog_pause_ns != 0 ||
+	    sinks->scenario_pause_cumulative_ns > WATCHDOG_PAUSE_MAX_NS)
+		return WATCHDOG_PAUSE_MAX_NS;
+	return sinks->scenario_pause_cumulative_ns;
+}
+
 /*
  * Frames of the guest move the deadline: each SCENARIO_START sets it anew, each pause puts it off.
  * A guest that sends them for ever is stopped at twice the budget and one pause.
@@ -27,7 +36,7 @@ static struct watchdog_limit scenario_limit(const struct dispatch_sinks *sinks)
 	uint64_t budget = sinks->workload_duration_ns;
 	struct watchdog_limit hard =
 		limit(later(sinks->scenario_start_ns, later(budget, sinks->frozen_ns)),
-		      later(budget, WATCHDOG_PAUSE_MAX_NS), COORD_END_WATCHDOG,
+		      later(budget, pause_allowance(sinks)), COORD_END_WATCHDOG,
 		      "the scenario put off its deadline too often");
 	struct watchdog_limit soft = {
 		.at_ns = sinks->watchdog_reset_ns,
