@@ -2,44 +2,116 @@
 #include "guest/channel.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/io.h"
 #include "wire/types.h"
 
-#define READ_BYTES 65536
-
-void channel_sender_init(struct channel_sender *sender, int fd)
+static void ring(int fd)
 {
-	sender->fd = fd;
+	const uint64_t one = 1;
+
+	(void)!write(fd, &one, sizeof(one)); /* fails only when it has rung enough */
+}
+
+static bool is_same(struct channel_mark a, struct channel_mark b)
+{
+	return a.round == b.round && a.end == b.end;
+}
+
+int channel_init(struct channel *channel)
+{
+	void *area = mmap(NULL, sizeof(struct channel_area), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int rc = area == MAP_FAILED ? -errno : 0;
+
+	*channel = (struct channel){ .area = rc < 0 ? NULL : area, .frames_fd = -1, .room_fd = -1 };
+	if (rc == 0)
+		channel->frames_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (rc == 0 && channel->frames_fd >= 0)
+		channel->room_fd = eventfd(0, EFD_CLOEXEC);
+	if (rc == 0 && channel->room_fd < 0)
+		rc = -errno;
+	if (rc < 0)
+		channel_done(channel);
+	return rc;
+}
+
+void channel_done(struct channel *channel)
+{
+	if (!channel)
+		return;
+	if (channel->area)
+		(void)munmap(channel->area, sizeof(*channel->area));
+	if (channel->frames_fd >= 0)
+		(void)close(channel->frames_fd);
+	if (channel->room_fd >= 0)
+		(void)close(channel->room_fd);
+	*channel = (struct channel){ .frames_fd = -1, .room_fd = -1 };
+}
+
+void channel_sender_init(struct channel_sender *sender, struct channel *channel)
+{
+	*sender = (struct channel_sender){ .channel = channel };
 	(void)pthread_mutex_init(&sender->lock, NULL); /* cannot fail without attributes */
+	/* A worker that writes where it should not must not write there. */
+	(void)madvise(channel->area, sizeof(*channel->area), MADV_DONTFORK);
+}
+
+static void wait_until_passed(const struct channel_sender *sender)
+{
+	struct channel_area *area = sender->channel->area;
+	uint64_t rings;
+
+	for (;;) {
+		/* In this order, or PID 1 may pass all on and see nobody wait. */
+		atomic_store(&area->is_awaited, true);
+		if (is_same(atomic_load(&area->passed), sender->published))
+			break;
+		(void)!read(sender->channel->room_fd, &rings, sizeof(rings)); /* or ask again */
+	}
+	atomic_store(&area->is_awaited, false);
+}
+
+/* Begin at the start again, and give back what a large frame took. */
+static void start_round(struct channel_sender *sender)
+{
+	struct channel_mark *mark = &sender->published;
+
+	wait_until_passed(sender);
+	if (mark->end > CHANNEL_FILL)
+		(void)madvise(sender->channel->area->frames + CHANNEL_FILL,
+			      CHANNEL_BYTES - CHANNEL_FILL, MADV_REMOVE);
+	mark->round++;
+	mark->end = 0;
 }
 
 int channel_send_pair(struct channel_sender *sender, uint32_t msg_type, const void *head,
 		      uint32_t head_length, const void *tail, uint32_t tail_length)
 {
-	_cleanup_free_ uint8_t *frame = NULL;
+	struct channel_mark *mark = &sender->published;
 	uint64_t length = (uint64_t)head_length + tail_length;
-	int rc;
+	uint8_t *frame;
 
 	if (length > KTSTR_FRAME_PAYLOAD_MAX)
 		return -EMSGSIZE;
-	frame = malloc(WIRE_HEADER_SIZE + length);
-	if (!frame)
-		return -ENOMEM;
+	(void)pthread_mutex_lock(&sender->lock); /* cannot fail: not recursive, not robust */
+	if (mark->end > 0 && mark->end + WIRE_HEADER_SIZE + length > CHANNEL_FILL)
+		start_round(sender);
+	frame = sender->channel->area->frames + mark->end;
 	if (head_length)
 		memcpy(frame + WIRE_HEADER_SIZE, head, head_length);
 	if (tail_length)
 		memcpy(frame + WIRE_HEADER_SIZE + head_length, tail, tail_length);
 	wire_header_encode(msg_type, frame + WIRE_HEADER_SIZE, (uint32_t)length, frame);
-	(void)pthread_mutex_lock(&sender->lock); /* cannot fail: not recursive, not robust */
-	rc = io_write_all(sender->fd, frame, WIRE_HEADER_SIZE + length);
+	mark->end += WIRE_HEADER_SIZE + (uint32_t)length;
+	atomic_store(&sender->channel->area->published, *mark);
+	ring(sender->channel->frames_fd);
 	(void)pthread_mutex_unlock(&sender->lock);
-	return rc;
+	return 0;
 }
 
 int channel_send(struct channel_sender *sender, uint32_t msg_type, const void *payload,
@@ -82,100 +154,80 @@ int channel_send_result(struct channel_sender *sender, uint32_t outcome,
 				 error->text, result.text_length);
 }
 
-void channel_receiver_init(struct channel_receiver *receiver, int fd)
+void channel_receiver_init(struct channel_receiver *receiver, struct channel *channel)
 {
-	*receiver = (struct channel_receiver){ .fd = fd };
+	*receiver = (struct channel_receiver){ .channel = channel };
 }
 
-void channel_receiver_done(struct channel_receiver *receiver)
-{
-	if (!receiver)
-		return;
-	free(receiver->data);
-	receiver->data = NULL;
-}
-
-/* How many bytes at the start of what was received are whole frames. */
-static int whole_frames(const struct channel_receiver *receiver, size_t *ret_length,
+/* How many of the @length bytes are whole frames of the session, and what the next is if it is
+ * none. */
+static int whole_frames(const uint8_t *bytes, size_t length, size_t *ret_whole,
 			struct ktstr_error *err)
 {
+	struct ktstr_frame_header header = { 0 };
+	const struct wire_type *type;
 	size_t at = 0;
+	char tag[5];
 
-	while (receiver->length - at >= WIRE_HEADER_SIZE) {
-		struct ktstr_frame_header header;
-		const struct wire_type *type;
-		char tag[5];
-
-		wire_header_decode(receiver->data + at, &header);
+	while (length - at >= WIRE_HEADER_SIZE) {
+		wire_header_decode(bytes + at, &header);
 		type = wire_type_find(header.msg_type);
-		wire_tag_text(header.msg_type, tag);
 		if (!type || type->direction != WIRE_TO_HOST || header.pad != 0 ||
-		    header.length > KTSTR_FRAME_PAYLOAD_MAX)
-			return ktstr_fail(err, -EBADMSG,
-					  "the session wrote what is no frame: type '%s', %u bytes",
-					  tag, header.length);
-		if (receiver->length - at - WIRE_HEADER_SIZE < header.length)
+		    header.length > length - at - WIRE_HEADER_SIZE)
 			break;
 		at += WIRE_HEADER_SIZE + header.length;
 	}
-	*ret_length = at;
-	return 0;
-}
-
-static int pass_on(struct channel_receiver *receiver, struct port *port, struct ktstr_error *err)
-{
-	size_t whole = 0;
-	int rc = whole_frames(receiver, &whole, err);
-
-	if (rc < 0 || whole == 0)
-		return rc;
-	rc = port_forward(port, receiver->data, whole);
-	if (rc < 0)
-		return ktstr_fail(err, rc, "cannot write to the bulk port: %s", strerror(-rc));
-	memmove(receiver->data, receiver->data + whole, receiver->length - whole);
-	receiver->length -= whole;
-	return 0;
-}
-
-static int make_room(struct channel_receiver *receiver, struct ktstr_error *err)
-{
-	size_t size = receiver->size ? receiver->size * 2 : 2 * READ_BYTES;
-	uint8_t *data;
-
-	if (receiver->size - receiver->length >= READ_BYTES)
+	*ret_whole = at;
+	if (at == length)
 		return 0;
-	data = realloc(receiver->data, size);
-	if (!data)
-		return ktstr_fail(err, -ENOMEM, "no memory for the session's frames");
-	receiver->data = data;
-	receiver->size = size;
-	return 0;
+	wire_tag_text(header.msg_type, tag);
+	return ktstr_fail(err, -EBADMSG, "the session wrote what is no frame: type '%s', %u bytes",
+			  tag, header.length);
 }
 
-int channel_receive(struct channel_receiver *receiver, struct port *port, unsigned int max_reads,
-		    struct ktstr_error *err)
+/* The session may have written anything there. */
+static int check_mark(const struct channel_receiver *receiver, struct channel_mark published,
+		      struct ktstr_error *err)
 {
-	for (unsigned int reads = 0; max_reads == 0 || reads < max_reads;) {
-		int rc = make_room(receiver, err);
-		ssize_t n;
+	if (published.end >= receiver->passed.end && published.end <= CHANNEL_BYTES)
+		return 0;
+	return ktstr_fail(err, -EBADMSG, "the session published %u bytes after %u, at most %zu fit",
+			  published.end, receiver->passed.end, CHANNEL_BYTES);
+}
 
-		if (rc < 0)
-			return rc;
-		n = read(receiver->fd, receiver->data + receiver->length, READ_BYTES);
-		if (n == 0)
-			return -ENODATA;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return 0;
-		if (n < 0)
-			return ktstr_fail(err, -errno, "cannot read the session's frames: %s",
-					  strerror(errno));
-		receiver->length += (size_t)n;
-		reads++;
-		rc = pass_on(receiver, port, err);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+static void tell_passed(const struct channel_receiver *receiver)
+{
+	struct channel_area *area = receiver->channel->area;
+
+	atomic_store(&area->passed, receiver->passed);
+	if (atomic_exchange(&area->is_awaited, false))
+		ring(receiver->channel->room_fd);
+}
+
+int channel_receive(struct channel_receiver *receiver, struct port *port, struct ktstr_error *err)
+{
+	struct channel_area *area = receiver->channel->area;
+	struct channel_mark published, *passed = &receiver->passed;
+	size_t whole = 0;
+	uint64_t rings;
+	int rc, port_rc = 0;
+
+	(void)!read(receiver->channel->frames_fd, &rings, sizeof(rings)); /* before the mark */
+	published = atomic_load(&area->published);
+	if (is_same(published, *passed))
+		return 0;
+	if (published.round != passed->round)
+		*passed = (struct channel_mark){ .round = published.round };
+	rc = check_mark(receiver, published, err);
+	if (rc < 0)
+		return rc;
+	rc = whole_frames(area->frames + passed->end, published.end - passed->end, &whole, err);
+	if (whole > 0)
+		port_rc = port_forward(port, area->frames + passed->end, whole);
+	if (port_rc < 0)
+		return ktstr_fail(err, port_rc, "cannot write to the bulk port: %s",
+				  strerror(-port_rc));
+	passed->end += (uint32_t)whole;
+	tell_passed(receiver);
+	return rc;
 }

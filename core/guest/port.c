@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "guest/port.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -137,23 +136,34 @@ int port_send(struct port *port, uint32_t msg_type, const void *payload, uint32_
 	return rc;
 }
 
+/* Other processes may have those bytes too, so what was looked at once may be another now. */
+static int account_for(struct wire_account *account, const uint8_t *frames, size_t length)
+{
+	uint8_t bytes[WIRE_HEADER_SIZE];
+	struct ktstr_frame_header header;
+
+	while (length >= sizeof(bytes)) {
+		memcpy(bytes, frames, sizeof(bytes));
+		wire_header_decode(bytes, &header);
+		if (header.length > length - sizeof(bytes))
+			return -EBADMSG;
+		wire_account_add(account, bytes, header.length);
+		frames += sizeof(bytes) + header.length;
+		length -= sizeof(bytes) + header.length;
+	}
+	return length > 0 ? -EBADMSG : 0;
+}
+
 int port_forward(struct port *port, const void *frames, size_t length)
 {
-	const uint8_t *bytes = frames;
-	int rc = io_write_all(port->fd, frames, length);
+	struct wire_account account = port->account;
+	int rc = account_for(&account, frames, length);
 
-	if (rc < 0)
-		return rc;
-	for (size_t at = 0; at < length;) {
-		struct ktstr_frame_header header;
-
-		assert(length - at >= WIRE_HEADER_SIZE);
-		wire_header_decode(bytes + at, &header);
-		assert(header.length <= length - at - WIRE_HEADER_SIZE);
-		wire_account_add(&port->account, bytes + at, header.length);
-		at += WIRE_HEADER_SIZE + header.length;
-	}
-	return 0;
+	if (rc == 0)
+		rc = io_write_all(port->fd, frames, length);
+	if (rc == 0)
+		port->account = account;
+	return rc;
 }
 
 int port_end(struct port *port)

@@ -34,7 +34,8 @@ int port_open(const char *sysfs, const char *dev, const char *name, uint64_t tim
 /* Send one frame. 0, -EMSGSIZE, or what the write said; after that the stream is broken. */
 int port_send(struct port *port, uint32_t msg_type, const void *payload, uint32_t length);
 
-/* Send @length bytes at @frames: whole frames, header and payload, one after the other. */
+/* Send @length bytes at @frames: whole frames, header and payload, one after the other; -EBADMSG
+ * and nothing sent when they are not. */
 int port_forward(struct port *port, const void *frames, size_t length);
 
 /* Send the last frame: the account of those before it. */

@@ -41,10 +41,8 @@ static int send_failed(int rc, const char *what, struct ktstr_error *err)
 {
 	if (rc == 0)
 		return 0;
-	if (rc == -EMSGSIZE)
-		return ktstr_fail(err, rc, "cannot send %s: larger than %u bytes", what,
-				  KTSTR_FRAME_PAYLOAD_MAX);
-	return ktstr_fail(err, -EIO, "cannot send %s: %s", what, strerror(-rc));
+	return ktstr_fail(err, rc, "cannot send %s: larger than %u bytes", what,
+			  KTSTR_FRAME_PAYLOAD_MAX);
 }
 
 static uint64_t guest_now_ns(struct ktstr_guest *g)

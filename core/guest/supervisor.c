@@ -21,10 +21,8 @@
 #include "guest/forward.h"
 #include "guest/wake.h"
 
-/* Reads or frames of one source before the others get their turn. */
+/* Frames of one output before the others get their turn. */
 #define TURN_MAX 16
-/* Frames of a few workers fit without a switch to PID 1. */
-#define CHANNEL_BYTES (1 << 20)
 /* How long killed processes may take to be gone. */
 #define KILL_TIMEOUT_NS (2 * NS_PER_S)
 /* The agent must run when the scheduler under test does not let anybody else run. */
@@ -43,10 +41,11 @@ enum source {
 struct supervisor {
 	const struct supervisor_spec *spec;
 	struct session_status *status; /* shared with the session */
+	struct channel channel;	       /* shared with it, too */
 	struct channel_receiver receiver;
+	bool is_deaf; /* to what else comes through it */
 	struct forward output;
 	struct forward errors;
-	int channel_write_fd;
 	int stop_fd;
 	int wake_fd; /* -1 once nothing comes any more */
 	pid_t session;
@@ -58,18 +57,6 @@ struct supervisor {
 	struct ktstr_error fault;
 };
 
-static int open_channel(struct supervisor *supervisor)
-{
-	int fds[2];
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -errno;
-	channel_receiver_init(&supervisor->receiver, fds[0]);
-	supervisor->channel_write_fd = fds[1];
-	(void)fcntl(fds[1], F_SETPIPE_SZ, CHANNEL_BYTES); /* a smaller one works too */
-	return fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
-}
-
 static int supervisor_init(struct supervisor *supervisor, const struct supervisor_spec *spec)
 {
 	void *page;
@@ -77,10 +64,9 @@ static int supervisor_init(struct supervisor *supervisor, const struct superviso
 
 	*supervisor = (struct supervisor){
 		.spec = spec,
-		.receiver = { .fd = -1 },
+		.channel = { .frames_fd = -1, .room_fd = -1 },
 		.output = { .read_fd = -1, .write_fd = -1 },
 		.errors = { .read_fd = -1, .write_fd = -1 },
-		.channel_write_fd = -1,
 		.wake_fd = spec->wake_fd,
 		.session_fd = -1,
 	};
@@ -92,7 +78,8 @@ static int supervisor_init(struct supervisor *supervisor, const struct superviso
 	if (page == MAP_FAILED)
 		return -errno;
 	supervisor->status = page;
-	rc = open_channel(supervisor);
+	rc = channel_init(&supervisor->channel);
+	channel_receiver_init(&supervisor->receiver, &supervisor->channel);
 	if (rc == 0)
 		rc = forward_init(&supervisor->output, KTSTR_MSG_STDOUT);
 	if (rc == 0)
@@ -109,11 +96,9 @@ static void close_fd(int *fd)
 
 static void supervisor_done(struct supervisor *supervisor)
 {
-	close_fd(&supervisor->receiver.fd);
-	channel_receiver_done(&supervisor->receiver);
+	channel_done(&supervisor->channel);
 	forward_done(&supervisor->output);
 	forward_done(&supervisor->errors);
-	close_fd(&supervisor->channel_write_fd);
 	close_fd(&supervisor->stop_fd);
 	close_fd(&supervisor->session_fd);
 	if (supervisor->status)
@@ -153,10 +138,9 @@ __attribute__((noreturn)) static void session_main(struct supervisor *supervisor
 	/* The port has one writer, and it is not this process. */
 	port_done(spec->port);
 	close_fd(&supervisor->wake_fd);
-	close_fd(&supervisor->receiver.fd);
 	forward_done(&supervisor->output);
 	forward_done(&supervisor->errors);
-	channel_sender_init(&link.sender, supervisor->channel_write_fd);
+	channel_sender_init(&link.sender, &supervisor->channel);
 	code = spec->session(spec->arg, &link);
 	(void)fflush(NULL);
 	supervisor->status->exit_code = code;
@@ -175,7 +159,6 @@ static int start_session(struct supervisor *supervisor)
 	if (supervisor->session == 0)
 		session_main(supervisor, parent);
 	(void)setpgid(supervisor->session, supervisor->session); /* whoever comes first */
-	close_fd(&supervisor->channel_write_fd);
 	forward_close_write(&supervisor->output);
 	forward_close_write(&supervisor->errors);
 	supervisor->session_fd = pidfd_open(supervisor->session, 0);
@@ -200,22 +183,22 @@ static void reap_session(struct supervisor *supervisor)
 }
 
 /* 0, or what the port said. A session that writes nonsense is ended. */
-static int pump_channel(struct supervisor *supervisor, unsigned int max_reads)
+static int pump_channel(struct supervisor *supervisor)
 {
 	struct ktstr_error err = { 0 };
 	int rc;
 
-	if (supervisor->receiver.fd < 0)
+	if (supervisor->is_deaf)
 		return 0;
-	rc = channel_receive(&supervisor->receiver, supervisor->spec->port, max_reads, &err);
+	rc = channel_receive(&supervisor->receiver, supervisor->spec->port, &err);
 	if (rc == 0)
 		return 0;
-	if (rc == -EBADMSG) {
-		supervisor->fault = err;
-		kill_session(supervisor);
-	}
-	close_fd(&supervisor->receiver.fd);
-	return rc == -EBADMSG || rc == -ENODATA ? 0 : rc;
+	supervisor->is_deaf = true;
+	if (rc != -EBADMSG)
+		return rc;
+	supervisor->fault = err;
+	kill_session(supervisor);
+	return 0;
 }
 
 static int pump_output(struct supervisor *supervisor, struct forward *forward,
@@ -285,7 +268,7 @@ static void wait_for_news(struct supervisor *supervisor, struct pollfd poll_fds[
 	uint64_t deadline_ns = session_deadline_ns(supervisor), now_ns = clock_monotonic_ns();
 	struct timespec left = { 0 };
 	const int fds[SOURCE_COUNT] = {
-		[SOURCE_CHANNEL] = supervisor->receiver.fd,
+		[SOURCE_CHANNEL] = supervisor->is_deaf ? -1 : supervisor->channel.frames_fd,
 		[SOURCE_STDOUT] = supervisor->output.read_fd,
 		[SOURCE_STDERR] = supervisor->errors.read_fd,
 		[SOURCE_WAKE] = supervisor->wake_fd,
@@ -314,7 +297,7 @@ static int watch(struct supervisor *supervisor)
 		if (poll_fds[SOURCE_WAKE].revents)
 			listen_to_host(supervisor);
 		if (poll_fds[SOURCE_CHANNEL].revents)
-			rc = pump_channel(supervisor, TURN_MAX);
+			rc = pump_channel(supervisor);
 		if (rc == 0 && poll_fds[SOURCE_STDOUT].revents)
 			rc = pump_output(supervisor, &supervisor->output, TURN_MAX);
 		if (rc == 0 && poll_fds[SOURCE_STDERR].revents)
@@ -401,7 +384,7 @@ static int send_fault(struct supervisor *supervisor)
 static int close_stream(struct supervisor *supervisor, int32_t *ret_code)
 {
 	struct port *port = supervisor->spec->port;
-	int rc = pump_channel(supervisor, 0);
+	int rc = pump_channel(supervisor);
 
 	if (rc == 0)
 		rc = pump_output(supervisor, &supervisor->output, 0);

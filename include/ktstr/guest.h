@@ -110,7 +110,7 @@ ktstr_log(struct ktstr_guest *g, uint32_t level, const char *format, ...)
 
 /*
  * Send a frame of a verdict-bearing type. Returns 0; -EINVAL for an internal or unknown type,
- * -EMSGSIZE for a payload over KTSTR_FRAME_PAYLOAD_MAX, -EIO when the port is gone.
+ * -EMSGSIZE for a payload over KTSTR_FRAME_PAYLOAD_MAX.
  */
 static inline int ktstr_emit(struct ktstr_guest *g, uint32_t msg_type, const void *payload,
 			     uint32_t length, struct ktstr_error *err)

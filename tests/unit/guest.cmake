@@ -1,4 +1,5 @@
 ktstr_unit_test(guest ktstr_guest)
+ktstr_unit_test(guest_channel ktstr_guest)
 ktstr_unit_test(guest_cgroup ktstr_guest)
 ktstr_unit_test(guest_worker ktstr_guest)
 ktstr_unit_test(guest_supervisor ktstr_guest)

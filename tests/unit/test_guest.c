@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The agent's small parts: random numbers, the kernel's place, the port, the channel, output. */
-#include "guest/channel.h"
+/* The agent's small parts: random numbers, the kernel's place, the port, output. */
 #include "guest/boot.h"
 #include "guest/crash.h"
 #include "guest/forward.h"
@@ -25,6 +24,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/str.h"
+#include "support/port_host.h"
 #include "wire/payload.h"
 #include "wire/types.h"
 
@@ -169,42 +169,6 @@ Test(crash, signals_have_names)
 	cr_expect_str_eq(crash_signal_name(77, text, sizeof(text)), "signal 77");
 }
 
-/* What came out of a port, decoded as a host would. */
-struct host {
-	int fd;
-	struct wire_account account;
-	struct ktstr_frame_header header;
-	char payload[70000];
-};
-
-static void host_read(struct host *host)
-{
-	uint8_t header[WIRE_HEADER_SIZE];
-
-	cr_assert_eq(io_read_all(host->fd, header, sizeof(header)), 0);
-	wire_header_decode(header, &host->header);
-	cr_assert_leq(host->header.length, sizeof(host->payload));
-	cr_assert_eq(io_read_all(host->fd, host->payload, host->header.length), 0);
-	cr_expect_eq(wire_crc32(0, host->payload, host->header.length), host->header.crc32);
-	if (host->header.msg_type != KTSTR_MSG_END)
-		wire_account_add(&host->account, header, host->header.length);
-}
-
-static void connect_port(struct port *port, struct host *host)
-{
-	int fds[2];
-
-	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	port_init(port, fds[0]);
-	*host = (struct host){ .fd = fds[1] };
-}
-
-static void disconnect_port(struct port *port, struct host *host)
-{
-	port_done(port);
-	(void)close(host->fd);
-}
-
 Test(port, end_frame_accounts_for_all_before_it)
 {
 	static struct host host;
@@ -313,134 +277,6 @@ Test(port, opens_by_name)
 	cr_expect_eq(port_open(path, folder, "ktstr-stats", 0, &err), -ENOENT);
 	cr_expect_str_eq(err.text, "cannot open the port 'ktstr-stats': No such file or directory");
 	remove_tree(folder);
-}
-
-/* The channel from the session. */
-
-struct line {
-	struct channel_sender sender;
-	struct channel_receiver receiver;
-	struct port port;
-	struct host host;
-};
-
-static struct line *line_open(void)
-{
-	struct line *line = calloc(1, sizeof(*line));
-	int fds[2];
-
-	cr_assert_not_null(line);
-	cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
-	cr_assert_eq(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
-	channel_sender_init(&line->sender, fds[1]);
-	channel_receiver_init(&line->receiver, fds[0]);
-	connect_port(&line->port, &line->host);
-	return line;
-}
-
-static void line_close(struct line *line)
-{
-	(void)close(line->receiver.fd);
-	if (line->sender.fd >= 0)
-		(void)close(line->sender.fd);
-	channel_receiver_done(&line->receiver);
-	disconnect_port(&line->port, &line->host);
-	free(line);
-}
-
-Test(channel, passes_frames_on)
-{
-	struct line *line = line_open();
-	struct ktstr_error err = { 0 };
-
-	cr_assert_eq(channel_send(&line->sender, KTSTR_MSG_SCENARIO_START, NULL, 0), 0);
-	cr_assert_eq(channel_send_pair(&line->sender, KTSTR_MSG_STDERR, "ab", 2, "cde", 3), 0);
-	cr_assert_eq(channel_receive(&line->receiver, &line->port, 0, &err), 0);
-	host_read(&line->host);
-	cr_expect_eq(line->host.header.msg_type, KTSTR_MSG_SCENARIO_START);
-	host_read(&line->host);
-	cr_expect_eq(line->host.header.length, 5);
-	cr_expect_eq(memcmp(line->host.payload, "abcde", 5), 0);
-	cr_expect_eq(line->port.account.frame_count, 2);
-	cr_expect_eq(line->port.account.headers_crc32, line->host.account.headers_crc32);
-	line_close(line);
-}
-
-Test(channel, half_a_frame_stays_behind)
-{
-	struct line *line = line_open();
-	struct ktstr_error err = { 0 };
-	uint8_t header[WIRE_HEADER_SIZE];
-
-	cr_assert_eq(channel_send(&line->sender, KTSTR_MSG_STDOUT, "whole", 5), 0);
-	wire_header_encode(KTSTR_MSG_STDOUT, "torn off", 8, header);
-	cr_assert_eq(io_write_all(line->sender.fd, header, sizeof(header)), 0);
-	cr_assert_eq(io_write_all(line->sender.fd, "torn", 4), 0);
-	(void)close(line->sender.fd);
-	line->sender.fd = -1;
-	cr_expect_eq(channel_receive(&line->receiver, &line->port, 0, &err), -ENODATA);
-	cr_expect_eq(line->port.account.frame_count, 1);
-	host_read(&line->host);
-	cr_expect_eq(memcmp(line->host.payload, "whole", 5), 0);
-	line_close(line);
-}
-
-static const struct {
-	struct ktstr_frame_header header;
-	const char *expected;
-} nonsense[] = {
-	{ { 0x01020304, 4, 0, 0 }, "the session wrote what is no frame: type '\?\?\?\?', 4 bytes" },
-	{ { KTSTR_MSG_STDOUT, KTSTR_FRAME_PAYLOAD_MAX + 1, 0, 0 },
-	  "the session wrote what is no frame: type 'SOUT', 16777217 bytes" },
-	{ { KTSTR_MSG_STDOUT, 4, 0, 1 },
-	  "the session wrote what is no frame: type 'SOUT', 4 bytes" },
-	{ { KTSTR_MSG_SNAPSHOT_REPLY, 4, 0, 0 },
-	  "the session wrote what is no frame: type 'SNRP', 4 bytes" },
-};
-
-Test(channel, refuses_what_is_no_frame)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(nonsense); i++) {
-		struct line *line = line_open();
-		struct ktstr_error err = { 0 };
-
-		cr_assert_eq(io_write_all(line->sender.fd, &nonsense[i].header,
-					  sizeof(nonsense[i].header)),
-			     0);
-		cr_expect_eq(channel_receive(&line->receiver, &line->port, 0, &err), -EBADMSG);
-		cr_expect_str_eq(err.text, nonsense[i].expected);
-		line_close(line);
-	}
-}
-
-Test(channel, errors_carry_their_text)
-{
-	struct line *line = line_open();
-	struct ktstr_error err = { 0 }, ignored;
-	struct ktstr_error_info info;
-	char text[64];
-
-	(void)ktstr_fail(&err, -EIO, "the moon is full");
-	cr_assert_eq(channel_send_error(&line->sender, KTSTR_STAGE_SCENARIO, &err), 0);
-	cr_assert_eq(channel_receive(&line->receiver, &line->port, 0, &ignored), 0);
-	host_read(&line->host);
-	cr_assert_eq(wire_decode_error(line->host.payload, line->host.header.length, &info, text,
-				       sizeof(text)),
-		     0);
-	cr_expect_eq(info.stage, KTSTR_STAGE_SCENARIO);
-	cr_expect_eq(info.code, -EIO);
-	cr_expect_str_eq(text, "the moon is full");
-	line_close(line);
-}
-
-Test(channel, refuses_what_is_too_large)
-{
-	struct line *line = line_open();
-
-	cr_expect_eq(channel_send_pair(&line->sender, KTSTR_MSG_STDOUT, "", 0, "",
-				       KTSTR_FRAME_PAYLOAD_MAX + 1),
-		     -EMSGSIZE);
-	line_close(line);
 }
 
 /* Output of the session. */

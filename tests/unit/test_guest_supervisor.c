@@ -298,14 +298,13 @@ Test(supervisor, a_plugin_that_exits_is_no_good_end)
 
 static int session_tears(void *arg, struct session_link *link)
 {
-	uint8_t header[WIRE_HEADER_SIZE];
+	uint8_t *next = link->sender.channel->area->frames + WIRE_HEADER_SIZE;
 
 	(void)arg;
 	enter(link, KTSTR_STAGE_SCENARIO, "scenario 'x'");
 	(void)channel_send(&link->sender, KTSTR_MSG_SCENARIO_START, NULL, 0);
-	wire_header_encode(KTSTR_MSG_STDOUT, "0123456789", 10, header);
-	(void)io_write_all(link->sender.fd, header, sizeof(header));
-	(void)io_write_all(link->sender.fd, "01234", 5);
+	wire_header_encode(KTSTR_MSG_STDOUT, "0123456789", 10, next);
+	memcpy(next + WIRE_HEADER_SIZE, "01234", 5);
 	(void)raise(SIGKILL);
 	return 0;
 }
@@ -321,9 +320,13 @@ Test(supervisor, a_frame_torn_by_death_stays_out_of_the_stream)
 
 static int session_lies(void *arg, struct session_link *link)
 {
+	struct channel_area *area = link->sender.channel->area;
+
 	(void)arg;
 	enter(link, KTSTR_STAGE_SCENARIO, "scenario 'x'");
-	(void)io_write_all(link->sender.fd, "this is no frame at all", 23);
+	memcpy(area->frames, "this is no frame at all", 23);
+	atomic_store(&area->published, ((struct channel_mark){ .end = 23 }));
+	(void)!write(link->sender.channel->frames_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
 	(void)poll(NULL, 0, -1);
 	return 0;
 }
