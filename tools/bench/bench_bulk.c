@@ -290,7 +290,7 @@ static uint64_t pass_memcpy(const struct frames *frames, uint8_t *to)
 static uint64_t pass_crc32(const struct frames *frames)
 {
 	uint64_t start_ns = cpu_ns();
-	volatile uint32_t sum = 0;
+	uint32_t sum = 0;
 
 	for (size_t at = 0; at < frames->length;) {
 		struct ktstr_frame_header header;
@@ -299,7 +299,9 @@ static uint64_t pass_crc32(const struct frames *frames)
 		sum ^= (uint32_t)crc32(0, frames->bytes + at + WIRE_HEADER_SIZE, header.length);
 		at += WIRE_HEADER_SIZE + header.length;
 	}
-	return cpu_ns() - start_ns;
+	start_ns = cpu_ns() - start_ns;
+	__asm__ volatile("" : : "r"(sum)); /* somebody wants to know it */
+	return start_ns;
 }
 
 static uint64_t pass_write(const struct frames *frames)
