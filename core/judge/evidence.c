@@ -299,14 +299,14 @@ static void finish(struct pass *pass)
 		keep(pass, &pass->evidence->malformed, "%s", missing);
 }
 
-int evidence_read(const char *runfile, struct evidence *ret, struct ktstr_error *err)
+int evidence_read(int runfile_fd, const char *name, struct evidence *ret, struct ktstr_error *err)
 {
 	struct evidence evidence = { 0 };
 	struct pass pass = { .evidence = &evidence };
 	struct runfile_reader *reader;
 	struct runfile_record record;
 	const void *payload;
-	int rc = runfile_open(runfile, &reader, err);
+	int rc = runfile_open_fd(runfile_fd, name, &reader, err);
 
 	if (rc < 0)
 		return rc;

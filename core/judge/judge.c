@@ -2,7 +2,6 @@
 #include "judge/judge.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -106,14 +105,10 @@ static void add_tail(struct task *task)
 
 static int start_process(const struct judge *judge, struct task *task, struct ktstr_error *err)
 {
-	_cleanup_close_ int runfile_fd = open(judge->spec->runfile, O_RDONLY | O_CLOEXEC);
 	_cleanup_close_ int request_fd = -1;
 	struct str request = { 0 };
 	int rc;
 
-	if (runfile_fd < 0)
-		return ktstr_fail(err, -errno, "cannot open '%s': %s", judge->spec->runfile,
-				  strerror(errno));
 	rc = request_encode(judge->spec, task->checker, &request);
 	if (rc < 0) {
 		str_done(&request);
@@ -123,8 +118,8 @@ static int start_process(const struct judge *judge, struct task *task, struct kt
 	str_done(&request);
 	if (request_fd < 0)
 		return request_fd;
-	return spawn_judge(judge->spec->program, runfile_fd, request_fd, judge->memory_limit_bytes,
-			   &task->process, err);
+	return spawn_judge(judge->spec->program, judge->spec->runfile_fd, request_fd,
+			   judge->memory_limit_bytes, &task->process, err);
 }
 
 static void start_task(struct judge *judge, struct task *task)
@@ -407,7 +402,7 @@ int judge_run(const struct judge_spec *spec, struct verdict *ret, struct ktstr_e
 
 	if (!fds)
 		return ktstr_fail(err, -ENOMEM, "out of memory");
-	rc = evidence_read(spec->runfile, &verdict.evidence, err);
+	rc = evidence_read(spec->runfile_fd, spec->runfile, &verdict.evidence, err);
 	if (rc == 0)
 		rc = prepare(&judge, &verdict, err);
 	if (rc == 0) {

@@ -22,13 +22,15 @@
 struct judge_checker {
 	const char *name;
 	const char *path; /* of the .so; for a scenario's own judgement that of the scenario */
+	uint32_t crc32;	  /* of that file when it was chosen: no other one may judge */
 	uint32_t kind;	  /* KTSTR_KIND_CHECKER, or KTSTR_KIND_SCENARIO for its own judgement */
 	const struct node *params; /* may be NULL */
 };
 
 struct judge_spec {
 	const char *program; /* path of ktstr-judge */
-	const char *runfile; /* path */
+	int runfile_fd;	     /* open for reading; borrowed, and read by all without a position */
+	const char *runfile; /* its path, for messages */
 	const struct judge_checker *checkers;
 	size_t checker_count;
 	struct ktstr_topology topology;
@@ -41,8 +43,8 @@ struct judge_spec {
 /* Read the evidence, run the checkers, fold. Fails only when the run file cannot be read at all. */
 int judge_run(const struct judge_spec *spec, struct verdict *ret, struct ktstr_error *err);
 
-/* The evidence alone. */
-int evidence_read(const char *runfile, struct evidence *ret, struct ktstr_error *err);
+/* The evidence alone. @runfile_fd is borrowed, @name is for messages. */
+int evidence_read(int runfile_fd, const char *name, struct evidence *ret, struct ktstr_error *err);
 void evidence_done(struct evidence *evidence);
 
 #endif

@@ -81,6 +81,8 @@ static int fill(struct node *root, const struct judge_spec *spec,
 	};
 	int rc = add_number(root, "kind", checker->kind);
 
+	if (rc == 0)
+		rc = add_number(root, "crc32", checker->crc32);
 	for (size_t i = 0; i < ARRAY_SIZE(texts) && rc == 0; i++)
 		rc = add_text(root, texts[i].key, texts[i].text);
 	if (rc == 0)
@@ -150,6 +152,8 @@ static int take_all(struct request *request)
 	};
 	int rc = root->kind == NODE_MAP ? take_number(root, "kind", &request->kind) : -EBADMSG;
 
+	if (rc == 0)
+		rc = take_number(root, "crc32", &request->crc32);
 	for (size_t i = 0; i < ARRAY_SIZE(texts) && rc == 0; i++) {
 		*texts[i].text = node_get_text(root, texts[i].key);
 		rc = *texts[i].text ? 0 : -EBADMSG;

@@ -18,6 +18,7 @@ struct request {
 	struct node *tree; /* owns all texts below */
 	const char *name;
 	const char *path;
+	uint32_t crc32; /* of the file at @path */
 	uint32_t kind;
 	const struct node *params; /* may be NULL */
 	const char *scenario, *scheduler, *kernel, *accel;

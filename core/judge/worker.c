@@ -178,6 +178,28 @@ static int find_ops(const struct plugin *plugin, const struct ktstr_checker_ops 
 	return 0;
 }
 
+static int check_crc32(const struct request *request, uint32_t crc32, struct ktstr_error *err)
+{
+	return crc32 == request->crc32
+		       ? 0
+		       : ktstr_fail(err, -ESTALE, "'%s' has changed since the run began",
+				    request->path);
+}
+
+/* No code of another file than the one that was chosen may run, nor judge. */
+static int load_checker(struct registry *registry, const struct request *request,
+			struct plugin **ret, struct ktstr_error *err)
+{
+	uint32_t crc32;
+	int rc = plugin_file_crc32(request->path, &crc32, err);
+
+	if (rc == 0)
+		rc = check_crc32(request, crc32, err);
+	if (rc == 0)
+		rc = registry_get(registry, request->kind, request->path, ret, err);
+	return rc == 0 ? check_crc32(request, (*ret)->crc32, err) : rc;
+}
+
 static int judge_with(struct worker *worker, struct registry *registry,
 		      struct runfile_reader *reader, uint32_t *ret_outcome, struct ktstr_error *err)
 {
@@ -189,7 +211,7 @@ static int judge_with(struct worker *worker, struct registry *registry,
 	struct bound *bound = NULL;
 	int rc;
 
-	rc = registry_get(registry, request->kind, request->path, &plugin, err);
+	rc = load_checker(registry, request, &plugin, err);
 	if (rc == 0)
 		rc = find_ops(plugin, &ops, err);
 	if (rc == 0)

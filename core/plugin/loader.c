@@ -287,6 +287,15 @@ static int file_crc32(int fd, const char *path, uint32_t *ret, struct ktstr_erro
 	return 0;
 }
 
+int plugin_file_crc32(const char *path, uint32_t *ret, struct ktstr_error *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return ktstr_fail(err, -errno, "cannot open '%s': %s", path, strerror(errno));
+	return file_crc32(fd, path, ret, err);
+}
+
 /* All that is known before any of the file is mapped executable. */
 static int examine(const char *path, struct plugin *plugin, struct ktstr_error *err)
 {

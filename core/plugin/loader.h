@@ -26,6 +26,9 @@ struct plugin {
  */
 int plugin_load(const char *path, uint32_t kind, struct plugin **ret, struct ktstr_error *err);
 
+/* The CRC-32 of the bytes of @path, without loading any of them. */
+int plugin_file_crc32(const char *path, uint32_t *ret, struct ktstr_error *err);
+
 /* Never unloads the object (its code may still be pointed to); frees only the record. */
 void plugin_free(struct plugin *plugin);
 

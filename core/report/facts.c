@@ -297,7 +297,7 @@ static int read_all(struct runfile_reader *reader, struct pass *pass)
 	return rc;
 }
 
-int facts_read(const char *runfile, struct facts **ret, struct ktstr_error *err)
+int facts_read(int runfile_fd, const char *name, struct facts **ret, struct ktstr_error *err)
 {
 	struct facts *facts = calloc(1, sizeof(*facts));
 	struct pass pass = { .facts = facts };
@@ -309,11 +309,11 @@ int facts_read(const char *runfile, struct facts **ret, struct ktstr_error *err)
 		facts->cgroups = calloc(FACTS_CGROUPS_MAX, sizeof(*facts->cgroups));
 	if (!facts || !facts->cgroups) {
 		facts_free(facts);
-		return ktstr_fail(err, -ENOMEM, "cannot report on '%s': out of memory", runfile);
+		return ktstr_fail(err, -ENOMEM, "cannot report on '%s': out of memory", name);
 	}
-	rc = runfile_open(runfile, &reader, err);
+	rc = runfile_open_fd(runfile_fd, name, &reader, err);
 	if (rc == 0 && read_all(reader, &pass) < 0)
-		rc = ktstr_fail(err, -ENOMEM, "cannot report on '%s': out of memory", runfile);
+		rc = ktstr_fail(err, -ENOMEM, "cannot report on '%s': out of memory", name);
 	runfile_reader_free(reader);
 	if (rc < 0) {
 		facts_free(facts);

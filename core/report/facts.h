@@ -85,8 +85,8 @@ struct facts {
 	size_t console_count;
 };
 
-/* Fails only when @runfile cannot be opened as a run file. */
-int facts_read(const char *runfile, struct facts **ret, struct ktstr_error *err);
+/* Fails only when @runfile_fd, which is borrowed, is no run file. @name is for messages. */
+int facts_read(int runfile_fd, const char *name, struct facts **ret, struct ktstr_error *err);
 void facts_free(struct facts *facts);
 
 /* Percent of its wall time that something ran; 0 when the wall time is not known. */

@@ -306,7 +306,7 @@ int report_json(FILE *out, const struct verdict *verdict, const struct report_sp
 		struct ktstr_error *err)
 {
 	struct facts *facts = NULL;
-	int rc = facts_read(spec->run_path, &facts, err);
+	int rc = facts_read(spec->run_fd, spec->run_path, &facts, err);
 	json_t *json;
 
 	if (rc < 0)

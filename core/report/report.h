@@ -14,7 +14,8 @@
 
 /* What a report shows beside the verdict and what stands in the run file. All borrowed. */
 struct report_spec {
-	const char *run_path;	  /* the run file, which is read once */
+	int run_fd;		  /* of the run file, which is read once */
+	const char *run_path;	  /* its path */
 	const char *console_path; /* copy of COM1; may be NULL */
 	const char *again;	  /* the command that runs it again; NULL: as the run file says */
 	bool has_colour;

@@ -341,7 +341,7 @@ int report_text(FILE *out, const struct verdict *verdict, const struct report_sp
 {
 	struct facts *facts = NULL;
 	struct text t = { .verdict = verdict, .spec = spec };
-	int rc = facts_read(spec->run_path, &facts, err);
+	int rc = facts_read(spec->run_fd, spec->run_path, &facts, err);
 
 	if (rc < 0)
 		return rc;

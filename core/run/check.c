@@ -2,6 +2,7 @@
 #include "run/run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,6 +23,7 @@
 struct check {
 	const struct run_options *options;
 	char *run_path;
+	int run_fd;	    /* open once: all that read it see the same file */
 	char *console_path; /* NULL: there is none beside the run file */
 	struct run_paths paths;
 	struct registry *registry;
@@ -66,8 +68,13 @@ static int find_files(struct check *check, const char *path, struct ktstr_error 
 
 static int read_meta(struct check *check, struct ktstr_error *err)
 {
-	int rc = facts_read(check->run_path, &check->facts, err);
+	int rc;
 
+	check->run_fd = open(check->run_path, O_RDONLY | O_CLOEXEC);
+	if (check->run_fd < 0)
+		return ktstr_fail(err, -errno, "cannot open '%s': %s", check->run_path,
+				  strerror(errno));
+	rc = facts_read(check->run_fd, check->run_path, &check->facts, err);
 	if (rc == 0 && !check->facts->meta)
 		return ktstr_fail(err, -EBADMSG,
 				  "cannot judge '%s': it does not say what was run (no META record "
@@ -81,6 +88,7 @@ static void add_checker(struct check *check, const struct plugin *plugin, const 
 	check->checkers[check->checker_count++] =
 		(struct judge_checker){ .name = plugin->descriptor->name,
 					.path = plugin->path,
+					.crc32 = plugin->crc32,
 					.kind = plugin->descriptor->kind,
 					.params = params };
 }
@@ -174,6 +182,7 @@ static int judge(struct check *check, struct ktstr_error *err)
 	uint64_t start_ns = clock_monotonic_ns();
 	const struct judge_spec spec = {
 		.program = check->paths.judge_program,
+		.runfile_fd = check->run_fd,
 		.runfile = check->run_path,
 		.checkers = check->checkers,
 		.checker_count = check->checker_count,
@@ -194,6 +203,7 @@ static int judge(struct check *check, struct ktstr_error *err)
 static int report(struct check *check, struct ktstr_error *err)
 {
 	const struct report_spec spec = {
+		.run_fd = check->run_fd,
 		.run_path = check->run_path,
 		.console_path = check->console_path,
 		.has_colour = check->options->has_out_colour,
@@ -238,13 +248,15 @@ static void check_done(struct check *check)
 	facts_free(check->facts);
 	registry_free(check->registry);
 	run_paths_done(&check->paths);
+	if (check->run_fd >= 0)
+		(void)close(check->run_fd); /* only read */
 	free(check->run_path);
 	free(check->console_path);
 }
 
 int run_check(const char *path, const struct run_options *options)
 {
-	struct check check = { .options = options };
+	struct check check = { .options = options, .run_fd = -1 };
 	struct ktstr_error err = { 0 };
 	struct observe observe;
 	int exit_code;

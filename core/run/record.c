@@ -134,7 +134,7 @@ static int make_files(struct record *record, uint64_t seed, uint64_t realtime_ns
 int record_open(const char *run_folder, const char *name, uint64_t seed, uint64_t start_realtime_ns,
 		struct record *ret, struct ktstr_error *err)
 {
-	struct record record = { .console_fd = -1 };
+	struct record record = { .console_fd = -1, .run_fd = -1 };
 	int rc = make_folder(&record, run_folder, name, start_realtime_ns, err);
 
 	if (rc < 0) {
@@ -182,10 +182,17 @@ void record_discard(struct record *record)
 
 int record_close(struct record *record, struct ktstr_error *err)
 {
+	struct ktstr_error ignored; /* of the second failure */
 	int rc = 0;
 
-	if (record->writer)
-		rc = runfile_close(record->writer, err);
+	if (record->writer) {
+		int close_rc;
+
+		record->run_fd = runfile_dup_readonly(record->writer, err);
+		rc = record->run_fd < 0 ? record->run_fd : 0;
+		close_rc = runfile_close(record->writer, rc == 0 ? err : &ignored);
+		rc = rc == 0 ? close_rc : rc;
+	}
 	record->writer = NULL;
 	if (record->console_fd >= 0 && close(record->console_fd) < 0 && rc == 0)
 		rc = ktstr_fail(err, -errno, "cannot write '%s': %s", record->console_path,
@@ -201,11 +208,13 @@ void record_done(struct record *record)
 	if (!record || (!record->folder && !record->writer))
 		return;
 	(void)record_close(record, &ignored); /* told where it mattered */
+	if (record->run_fd >= 0)
+		(void)close(record->run_fd); /* only read */
 	free(record->folder);
 	free(record->run_path);
 	free(record->console_path);
 	free(record->verdict_path);
-	*record = (struct record){ .console_fd = -1 };
+	*record = (struct record){ .console_fd = -1, .run_fd = -1 };
 }
 
 int record_begin(struct record *record, const struct meta *meta, const struct source *source,

@@ -29,6 +29,7 @@ struct record {
 	char *console_path;
 	char *verdict_path;
 	struct runfile_writer *writer;
+	int run_fd;	/* reads the run file, from record_close() on; -1: none */
 	int console_fd; /* -1: none */
 };
 
@@ -42,7 +43,7 @@ void record_link_latest(const struct record *record);
 /* The run did not begin: take files and folder away again. */
 void record_discard(struct record *record);
 
-/* Close the run file and the console log; the paths stay until record_done(). */
+/* Close the run file and the console log; the paths and run_fd stay until record_done(). */
 int record_close(struct record *record, struct ktstr_error *err);
 void record_done(struct record *record);
 

@@ -192,6 +192,7 @@ static int stage_judge(struct run *run, struct ktstr_error *err)
 	uint64_t start_ns = clock_monotonic_ns();
 	struct judge_spec spec = {
 		.program = run->paths.judge_program,
+		.runfile_fd = run->record.run_fd,
 		.runfile = run->record.run_path,
 		.checkers = checkers,
 		.checker_count = p->checker_count,
@@ -212,6 +213,7 @@ static int stage_judge(struct run *run, struct ktstr_error *err)
 
 		checkers[i] = (struct judge_checker){ .name = plugin->descriptor->name,
 						      .path = plugin->path,
+						      .crc32 = plugin->crc32,
 						      .kind = plugin->descriptor->kind,
 						      .params = p->checkers[i].params };
 	}
@@ -225,6 +227,7 @@ static int stage_judge(struct run *run, struct ktstr_error *err)
 static int stage_report(struct run *run, struct ktstr_error *err)
 {
 	const struct report_spec spec = {
+		.run_fd = run->record.run_fd,
 		.run_path = run->record.run_path,
 		.console_path = run->record.console_path,
 		.has_colour = run->options->has_out_colour,
@@ -300,7 +303,7 @@ int run_scenario(const char *scenario, const struct run_options *options)
 		.start_ns = clock_monotonic_ns(),
 		.start_realtime_ns = clock_now_ns(CLOCK_REALTIME),
 		.image = { .base_fd = -1, .job_fd = -1 },
-		.record = { .console_fd = -1 },
+		.record = { .console_fd = -1, .run_fd = -1 },
 		.signal_fd = -1,
 	};
 	int exit_code = EXIT_ERROR;

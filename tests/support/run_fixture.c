@@ -39,6 +39,8 @@ void run_fixture_init(struct run_fixture *fixture)
 	(void)snprintf(fixture->path, sizeof(fixture->path), "%s/run.ktr", fixture->folder);
 	cr_assert_eq(runfile_create(fixture->path, 7, 0, &fixture->writer, &fixture->err), 0, "%s",
 		     fixture->err.text);
+	fixture->fd = runfile_dup_readonly(fixture->writer, &fixture->err);
+	cr_assert_geq(fixture->fd, 0, "%s", fixture->err.text);
 }
 
 void run_fixture_append(struct run_fixture *fixture, uint32_t kind, uint32_t tag, uint32_t flags,
@@ -122,6 +124,7 @@ void run_fixture_done(struct run_fixture *fixture)
 
 	if (fixture->writer)
 		(void)runfile_close(fixture->writer, &ignored);
+	(void)close(fixture->fd);
 	cr_assert_eq(unlink(fixture->path), 0);
 	cr_assert_eq(rmdir(fixture->folder), 0);
 }

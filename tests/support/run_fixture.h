@@ -12,6 +12,7 @@ struct run_fixture {
 	char folder[64];
 	char path[96];
 	struct runfile_writer *writer;
+	int fd; /* reads the file, also when it was closed */
 	struct ktstr_error err;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "judge/judge.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,7 +41,9 @@ TestSuite(evidence, .init = setup, .fini = teardown);
 
 static void read_it(void)
 {
-	cr_assert_eq(evidence_read(path, &evidence, &err), 0, "%s", err.text);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	cr_assert_eq(evidence_read(fd, path, &evidence, &err), 0, "%s", err.text);
 }
 
 Test(evidence, of_a_good_run_is_whole)
@@ -65,7 +68,9 @@ Test(evidence, of_a_good_run_is_whole)
 
 Test(evidence, is_refused_where_there_is_no_run_file)
 {
-	cr_assert_eq(evidence_read(path, &evidence, &err), -ENOENT);
+	_cleanup_close_ int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	cr_assert_eq(evidence_read(fd, path, &evidence, &err), -EINVAL);
 	cr_assert_not_null(strstr(err.text, path));
 }
 

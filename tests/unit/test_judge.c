@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "judge/judge.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,24 +11,52 @@
 #include "base/clock.h"
 #include "judge/result.h"
 #include "ktstr/checker.h"
+#include "plugin/loader.h"
 #include "support/runfile_maker.h"
 #include "support/scratch.h"
 #include "wire/frame.h"
 
 static struct scratch scratch;
 static const char *runfile;
+static int runfile_fd;
 static struct judge_spec spec;
 static struct verdict verdict;
 static struct ktstr_error err;
+
+/* The run file, open as its writer would hand it over. */
+static void open_run(void)
+{
+	if (runfile_fd >= 0)
+		(void)close(runfile_fd);
+	runfile_fd = open(runfile, O_RDONLY | O_CLOEXEC);
+	spec.runfile_fd = runfile_fd;
+}
+
+static void make_run(uint32_t stdout_count)
+{
+	(void)unlink(runfile);
+	maker_good_run(runfile, stdout_count);
+	open_run();
+}
+
+static uint32_t crc32_of(const char *path)
+{
+	uint32_t crc32 = 0;
+
+	cr_assert_eq(plugin_file_crc32(path, &crc32, &err), 0, "%s", err.text);
+	return crc32;
+}
 
 static void setup(void)
 {
 	scratch_init(&scratch);
 	runfile = scratch_path(&scratch, "run");
-	maker_good_run(runfile, 3);
+	runfile_fd = -1;
+	make_run(3);
 	memset(&verdict, 0, sizeof(verdict));
 	spec = (struct judge_spec){
 		.program = KTSTR_JUDGE,
+		.runfile_fd = runfile_fd,
 		.runfile = runfile,
 		.topology = { .size = sizeof(struct ktstr_topology),
 			      .numa_nodes = 1,
@@ -45,6 +74,7 @@ static void setup(void)
 static void teardown(void)
 {
 	verdict_done(&verdict);
+	(void)close(runfile_fd);
 	scratch_done(&scratch);
 }
 
@@ -69,6 +99,7 @@ static void judge_by(const char *const *hows)
 		params[count] = how_node(hows[count]);
 		checkers[count] = (struct judge_checker){ .name = "bad",
 							  .path = BAD_CHECKER,
+							  .crc32 = crc32_of(BAD_CHECKER),
 							  .kind = KTSTR_KIND_CHECKER,
 							  .params = params[count] };
 	}
@@ -279,7 +310,11 @@ Test(judge, lets_no_checker_write_to_a_file)
 	const char *path = scratch_path(&scratch, "victim");
 	struct node *params = how_node("writes_file");
 	const struct judge_checker checker = {
-		.name = "bad", .path = BAD_CHECKER, .kind = KTSTR_KIND_CHECKER, .params = params
+		.name = "bad",
+		.path = BAD_CHECKER,
+		.crc32 = crc32_of(BAD_CHECKER),
+		.kind = KTSTR_KIND_CHECKER,
+		.params = params,
 	};
 	struct stat st;
 
@@ -322,8 +357,7 @@ Test(judge, decides_nothing_on_frames_that_never_came)
 {
 	const struct decision *d;
 
-	(void)unlink(runfile);
-	maker_good_run(runfile, 0);
+	make_run(0);
 	d = judge_one("pass");
 	cr_assert_eq(d->wanted, 0);
 	cr_assert_eq(d->outcome, KTSTR_OUTCOME_UNDECIDED);
@@ -346,6 +380,7 @@ Test(judge, passes_no_run_with_a_torn_frame)
 	maker_frame(&maker, KTSTR_MSG_STDOUT, "x", 1, false);
 	maker_result(&maker, KTSTR_OUTCOME_PASS, "");
 	maker_seal(&maker, COORD_END_STREAM, "");
+	open_run();
 	d = judge_one("pass");
 	cr_assert_not(d->has_whole_evidence);
 	cr_assert_eq(verdict.outcome, KTSTR_OUTCOME_ERROR);
@@ -398,9 +433,34 @@ Test(judge, says_that_its_program_is_missing)
 
 Test(judge, fails_where_there_is_no_run_file)
 {
-	spec.runfile = "/nonexistent/run";
-	cr_assert_eq(judge_run(&spec, &verdict, &err), -ENOENT);
-	cr_assert_not_null(strstr(err.text, "/nonexistent/run"));
+	spec.runfile = "/dev/null";
+	spec.runfile_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	cr_assert_eq(judge_run(&spec, &verdict, &err), -EINVAL);
+	cr_assert_str_eq(err.text, "'/dev/null' is not a run file");
+	(void)close(spec.runfile_fd);
+}
+
+Test(judge, lets_no_other_file_judge_than_the_chosen_one)
+{
+	const struct judge_checker checker = { .name = "bad",
+					       .path = BAD_CHECKER,
+					       .crc32 = crc32_of(BAD_CHECKER) ^ 1,
+					       .kind = KTSTR_KIND_CHECKER };
+
+	spec.checkers = &checker;
+	spec.checker_count = 1;
+	cr_assert_eq(judge_run(&spec, &verdict, &err), 0);
+	cr_assert_eq(verdict.outcome, KTSTR_OUTCOME_ERROR);
+	cr_assert_str_eq(verdict.reason, "checker 'bad' could not judge the run: '" BAD_CHECKER
+					 "' has changed since the run began");
+}
+
+Test(judge, reads_the_file_that_was_opened_whatever_has_its_name_now)
+{
+	(void)unlink(runfile);
+	maker_good_run(runfile, 0);
+	cr_assert_eq(judge_one("pass")->wanted, 3);
+	cr_assert_eq(verdict.outcome, KTSTR_OUTCOME_PASS, "%s", verdict.reason);
 }
 
 /* The scenario's own judgement. */
@@ -409,7 +469,11 @@ static const struct decision *judge_by_scenario(const char *path, const char *li
 {
 	struct node *params = node_new(NODE_MAP);
 	const struct judge_checker checker = {
-		.name = "judged", .path = path, .kind = KTSTR_KIND_SCENARIO, .params = params
+		.name = "judged",
+		.path = path,
+		.crc32 = crc32_of(path),
+		.kind = KTSTR_KIND_SCENARIO,
+		.params = params,
 	};
 
 	cr_assert_eq(node_add(params, "lines", node_new_scalar(lines)), 0);

@@ -2,6 +2,7 @@
 #include "report/report.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,7 +44,9 @@ static char *text_of(const struct verdict *verdict, const struct report_spec *sp
 
 Test(report, shows_a_pass_at_a_glance)
 {
-	struct report_spec spec = { .run_path = fixture.path, .took_ns = 4200 * NS_PER_MS };
+	struct report_spec spec = { .run_fd = fixture.fd,
+				    .run_path = fixture.path,
+				    .took_ns = 4200 * NS_PER_MS };
 	char expected[2048];
 	char *text;
 
@@ -90,7 +93,9 @@ Test(report, shows_the_evidence_of_a_failure_first_and_says_nothing_twice)
 		"  cgroup";
 	static const char last[] = "FAIL: checker 'fairness': the workers of cgroup hog1 differ "
 				   "by 32.1 %\n";
-	struct report_spec spec = { .run_path = fixture.path, .console_path = "/r/console.log" };
+	struct report_spec spec = { .run_fd = fixture.fd,
+				    .run_path = fixture.path,
+				    .console_path = "/r/console.log" };
 	char *text;
 
 	fixture_whole_run(&fixture);
@@ -123,7 +128,7 @@ Test(report, shows_only_what_is_known_of_the_environment)
 		char *text;
 
 		run_fixture_init(&other);
-		spec = (struct report_spec){ .run_path = other.path };
+		spec = (struct report_spec){ .run_fd = other.fd, .run_path = other.path };
 		run_fixture_text(&other, RUNFILE_META, 0, 0, cases[i].meta);
 		run_fixture_close(&other);
 		text = text_of(&fixture_pass, &spec);
@@ -139,7 +144,7 @@ Test(report, shows_only_what_is_known_of_the_environment)
 Test(report, shows_a_reason_that_is_no_checkers_before_them)
 {
 	struct verdict verdict = fixture_failure;
-	struct report_spec spec = { .run_path = fixture.path };
+	struct report_spec spec = { .run_fd = fixture.fd, .run_path = fixture.path };
 	char *text;
 
 	verdict.outcome = KTSTR_OUTCOME_ERROR;
@@ -165,7 +170,7 @@ Test(report, shows_what_broke_in_the_run)
 			      .error_text = "agent broke",
 			      .hello_mismatch = "another eevdf" },
 	};
-	struct report_spec spec = { .run_path = fixture.path };
+	struct report_spec spec = { .run_fd = fixture.fd, .run_path = fixture.path };
 	char *text;
 
 	run_fixture_close(&fixture);
@@ -198,7 +203,7 @@ Test(report, lets_no_text_drive_the_terminal)
 				   .decision_count = 1,
 				   .evidence = { .sched_exit_text = (char *)evil,
 						 .end_reason = (char *)evil } };
-	struct report_spec spec = { .run_path = fixture.path, .again = evil };
+	struct report_spec spec = { .run_fd = fixture.fd, .run_path = fixture.path, .again = evil };
 	char *text;
 
 	(void)snprintf(verdict.reason, sizeof(verdict.reason), "%s", evil);
@@ -215,8 +220,10 @@ Test(report, lets_no_text_drive_the_terminal)
 
 Test(report, colours_the_outcome_only_when_asked)
 {
-	struct report_spec plain = { .run_path = fixture.path };
-	struct report_spec colour = { .run_path = fixture.path, .has_colour = true };
+	struct report_spec plain = { .run_fd = fixture.fd, .run_path = fixture.path };
+	struct report_spec colour = { .run_fd = fixture.fd,
+				      .run_path = fixture.path,
+				      .has_colour = true };
 	char *text;
 
 	fixture_whole_run(&fixture);
@@ -233,7 +240,7 @@ Test(report, colours_the_outcome_only_when_asked)
 
 Test(report, shows_the_worst_sixteen_workers_unless_verbose)
 {
-	struct report_spec spec = { .run_path = fixture.path };
+	struct report_spec spec = { .run_fd = fixture.fd, .run_path = fixture.path };
 	char *text;
 
 	for (uint32_t i = 0; i < 40; i++)
@@ -261,7 +268,7 @@ Test(report, keeps_the_worst_workers_of_very_many)
 	for (uint32_t i = 0; i < 3 * FACTS_WORKERS_MAX; i++)
 		run_fixture_worker(&fixture, i + 1, 1, 100, i + 1);
 	run_fixture_close(&fixture);
-	cr_assert_eq(facts_read(fixture.path, &facts, &err), 0, "%s", err.text);
+	cr_assert_eq(facts_read(fixture.fd, fixture.path, &facts, &err), 0, "%s", err.text);
 	cr_assert_eq(facts->worker_count, FACTS_WORKERS_MAX);
 	cr_assert_eq(facts->worker_total, 3 * FACTS_WORKERS_MAX);
 	cr_assert_eq(facts->workers[0].tid, 3 * FACTS_WORKERS_MAX);
@@ -279,7 +286,7 @@ Test(report, passes_torn_frames_over)
 	run_fixture_append(&fixture, RUNFILE_FRAME, KTSTR_MSG_WORKER, 0, 1, &report,
 			   sizeof(report));
 	run_fixture_close(&fixture);
-	cr_assert_eq(facts_read(fixture.path, &facts, &err), 0, "%s", err.text);
+	cr_assert_eq(facts_read(fixture.fd, fixture.path, &facts, &err), 0, "%s", err.text);
 	cr_assert_eq(facts->worker_total, 0);
 	facts_free(facts);
 }
@@ -296,7 +303,7 @@ Test(report, keeps_the_last_lines_of_the_console)
 	}
 	run_fixture_text(&fixture, RUNFILE_CONSOLE, 0, 1, "no newline");
 	run_fixture_close(&fixture);
-	cr_assert_eq(facts_read(fixture.path, &facts, &err), 0, "%s", err.text);
+	cr_assert_eq(facts_read(fixture.fd, fixture.path, &facts, &err), 0, "%s", err.text);
 	cr_assert_eq(facts->console_count, FACTS_CONSOLE_LINES);
 	cr_assert_str_eq(facts->console[0], "line 6");
 	cr_assert_str_eq(facts->console[FACTS_CONSOLE_LINES - 1], "no newline");
@@ -305,7 +312,8 @@ Test(report, keeps_the_last_lines_of_the_console)
 
 Test(report, tells_how_long_each_part_took)
 {
-	struct report_spec spec = { .run_path = fixture.path,
+	struct report_spec spec = { .run_fd = fixture.fd,
+				    .run_path = fixture.path,
 				    .has_timings = true,
 				    .judging_ns = 250 * NS_PER_MS,
 				    .took_ns = 5 * NS_PER_S };
@@ -336,7 +344,7 @@ Test(report, leaves_out_parts_that_did_not_happen)
 
 	run_fixture_text(&fixture, RUNFILE_EVENT, RUNFILE_EVENT_TIMING, NS_PER_S, "prepared");
 	run_fixture_close(&fixture);
-	cr_assert_eq(facts_read(fixture.path, &facts, &err), 0, "%s", err.text);
+	cr_assert_eq(facts_read(fixture.fd, fixture.path, &facts, &err), 0, "%s", err.text);
 	cr_assert_eq(facts_timings(facts, 0, 0, timings), 3);
 	cr_assert_str_eq(timings[0].name, "prepare");
 	cr_assert_str_eq(timings[1].name, "total");
@@ -347,7 +355,7 @@ Test(report, leaves_out_parts_that_did_not_happen)
 
 Test(report, tells_when_it_could_not_be_written)
 {
-	struct report_spec spec = { .run_path = fixture.path };
+	struct report_spec spec = { .run_fd = fixture.fd, .run_path = fixture.path };
 	FILE *out = fopen("/dev/full", "w");
 	struct ktstr_error err;
 
@@ -360,7 +368,8 @@ Test(report, tells_when_it_could_not_be_written)
 
 Test(report, refuses_what_is_no_run_file)
 {
-	struct report_spec spec = { .run_path = "/dev/null" };
+	_cleanup_close_ int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct report_spec spec = { .run_fd = fd, .run_path = "/dev/null" };
 	struct ktstr_error err = { 0 };
 
 	run_fixture_close(&fixture);

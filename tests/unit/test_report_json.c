@@ -47,7 +47,8 @@ static json_t *json_of(const struct verdict *verdict, const struct report_spec *
 
 Test(report_json, writes_one_json_document)
 {
-	struct report_spec spec = { .run_path = fixture.path,
+	struct report_spec spec = { .run_fd = fixture.fd,
+				    .run_path = fixture.path,
 				    .console_path = "/r/console.log",
 				    .took_ns = 5 * NS_PER_S };
 	const char *outcome, *subject, *release, *command;
@@ -100,7 +101,7 @@ Test(report_json, says_in_json_what_a_limit_asks_for)
 				     .findings = findings,
 				     .finding_count = ARRAY_SIZE(findings) };
 	const struct verdict verdict = { .decisions = &decision, .decision_count = 1 };
-	struct report_spec spec = { .run_path = fixture.path };
+	struct report_spec spec = { .run_fd = fixture.fd, .run_path = fixture.path };
 	json_t *json, *list;
 
 	run_fixture_close(&fixture);
@@ -130,7 +131,7 @@ static void *allocate_some(size_t size)
 /* All of it or nothing: an entry that is missing would be a lie. */
 Test(report_json, writes_no_json_that_lacks_something_for_want_of_memory)
 {
-	struct report_spec spec = { .run_path = fixture.path };
+	struct report_spec spec = { .run_fd = fixture.fd, .run_path = fixture.path };
 	char *whole = NULL;
 	size_t failed = 0;
 
@@ -169,7 +170,7 @@ Test(report_json, writes_no_json_that_lacks_something_for_want_of_memory)
 
 Test(report_json, says_in_json_whether_the_evidence_is_whole)
 {
-	struct report_spec spec = { .run_path = fixture.path };
+	struct report_spec spec = { .run_fd = fixture.fd, .run_path = fixture.path };
 	struct verdict torn = fixture_pass;
 	json_t *json;
 
@@ -194,7 +195,7 @@ Test(report_json, writes_json_where_figures_are_no_numbers)
 	const struct verdict verdict = { .outcome = KTSTR_OUTCOME_UNDECIDED,
 					 .decisions = &decision,
 					 .decision_count = 1 };
-	struct report_spec spec = { .run_path = fixture.path };
+	struct report_spec spec = { .run_fd = fixture.fd, .run_path = fixture.path };
 	json_t *json, *found;
 
 	run_fixture_close(&fixture);
@@ -237,7 +238,7 @@ Test(report_json, writes_errors_as_json_too)
 Test(report_json, has_no_text_that_drives_a_terminal)
 {
 	struct verdict verdict = fixture_pass;
-	struct report_spec spec = { .run_path = fixture.path };
+	struct report_spec spec = { .run_fd = fixture.fd, .run_path = fixture.path };
 	json_t *json;
 
 	(void)snprintf(verdict.reason, sizeof(verdict.reason), "a\033[2Jb");

@@ -120,7 +120,7 @@ Test(run_record, begins_with_what_was_run)
 	cr_assert_eq(record_begin(&record, &meta, &source, &err), 0, "%s", err.text);
 	cr_assert_eq(record_timing(&record, FACTS_TIMING_IMAGE, 77, &err), 0, "%s", err.text);
 	cr_assert_eq(record_close(&record, &err), 0, "%s", err.text);
-	cr_assert_eq(facts_read(record.run_path, &facts, &err), 0, "%s", err.text);
+	cr_assert_eq(facts_read(record.run_fd, record.run_path, &facts, &err), 0, "%s", err.text);
 	cr_assert_str_eq(facts->meta->scenario_name, "hog");
 	cr_assert_eq(facts->meta->seed, 9);
 	cr_assert_eq(facts->times.image_ns, 77);
