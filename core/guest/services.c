@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "plugin/op.h"
 #include "wire/types.h"
 
 /* How often a hold asks the scheduler whether it lives. */
@@ -173,6 +174,7 @@ static int check_scheduler(struct services *services, struct ktstr_error *err)
 		int rc = services->scheduler->alive(&services->guest, services->scheduler_state,
 						    &death);
 
+		rc = plugin_op_result(rc, "alive", &death);
 		if (rc < 0 && !death.text[0])
 			(void)ktstr_fail(&death, -ESRCH, "%s", strerror(-rc));
 		if (rc < 0) {
@@ -183,6 +185,14 @@ static int check_scheduler(struct services *services, struct ktstr_error *err)
 	if (services->scheduler_death.code)
 		*err = services->scheduler_death;
 	return services->scheduler_death.code;
+}
+
+/* The scenario may think nothing of it, but its workers are what it is judged by. */
+static int note_worker_death(struct services *services, int rc, const struct ktstr_error *err)
+{
+	if (rc == -ECHILD && !services->worker_death.code)
+		services->worker_death = *err;
+	return rc;
 }
 
 /* Wait until something happens, or @until_ns. */
@@ -215,7 +225,8 @@ static int guest_hold(struct ktstr_guest *g, uint64_t duration_ns, struct ktstr_
 			return ktstr_fail(err, -ECANCELED, "the run is to end early");
 		rc = check_scheduler(services, err);
 		if (rc == 0)
-			rc = workers_check(services->workers, err);
+			rc = note_worker_death(services, workers_check(services->workers, err),
+					       err);
 		if (rc < 0)
 			return rc;
 		now_ns = clock_monotonic_ns();
@@ -323,6 +334,7 @@ static int collect(struct services *services, const struct worker_filter *filter
 	status->is_winding_up = 1;
 	pause_rc = channel_send(&services->link->sender, KTSTR_MSG_SCENARIO_PAUSE, NULL, 0);
 	rc = workers_collect(services->workers, filter, send_report, services, err);
+	(void)note_worker_death(services, rc, err);
 	resume_rc = channel_send(&services->link->sender, KTSTR_MSG_SCENARIO_RESUME, NULL, 0);
 	status->is_winding_up = was_winding_up;
 	if (pause_rc == 0)

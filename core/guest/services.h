@@ -26,6 +26,8 @@ struct services {
 	const struct ktstr_scheduler_ops *scheduler;
 	void *scheduler_state;
 	struct ktstr_error scheduler_death; /* code 0: it lives */
+	/* The first worker that died, whatever the scenario made of it; code 0: none did. */
+	struct ktstr_error worker_death;
 	/* The scenario and its open step. */
 	uint64_t start_ns; /* of SCENARIO_START; 0: not yet */
 	uint16_t step_index;

@@ -17,6 +17,7 @@
 #include "param/bind.h"
 #include "plugin/job.h"
 #include "plugin/loader.h"
+#include "plugin/op.h"
 
 #define JOB_BYTES_MAX (2u * NODE_BYTES_MAX)
 
@@ -210,6 +211,7 @@ static int start_scheduler(struct session *session, struct ktstr_error *err)
 	enter(session, KTSTR_STAGE_SCHEDULER, "scheduler '%s'", session->job->scheduler);
 	rc = session->scheduler->start(&services->guest, bound_values(session->scheduler_bound),
 				       &services->scheduler_state, err);
+	rc = plugin_op_result(rc, "start", err);
 	if (rc < 0) {
 		(void)failed(session, KTSTR_STAGE_SCHEDULER, err, rc);
 		(void)channel_send_phase(sender,
@@ -237,12 +239,13 @@ static int play(struct session *session, struct ktstr_error *err)
 
 	enter(session, KTSTR_STAGE_SCENARIO, "scenario '%s'", session->job->scenario);
 	if (KTSTR_HAS(scenario, setup))
-		rc = scenario->setup(&services->guest, values, &state, err);
+		rc = plugin_op_result(scenario->setup(&services->guest, values, &state, err),
+				      "setup", err);
 	if (rc < 0)
 		return rc;
 	(void)channel_send(&session->link->sender, KTSTR_MSG_SCENARIO_START, NULL, 0);
 	services_start(services);
-	rc = scenario->run(&services->guest, values, state, err);
+	rc = plugin_op_result(scenario->run(&services->guest, values, state, err), "run", err);
 	session->link->status->is_winding_up = 1;
 	finish_rc = services_finish(services, rc < 0 ? &later : err);
 	end.elapsed_ms = services_elapsed_ms(services);
@@ -258,8 +261,14 @@ static int tell_result(struct session *session, int rc, struct ktstr_error *err)
 {
 	struct channel_sender *sender = &session->link->sender;
 	const struct ktstr_error *death = &session->services.scheduler_death;
+	const struct ktstr_error *worker_death = &session->services.worker_death;
 	bool is_stopping = session->link->status->is_stopping != 0;
 
+	/* Whatever the scenario says, there is no judging without the dead. */
+	if (worker_death->code && (rc == 0 || rc == -ECANCELED || rc == -EOPNOTSUPP)) {
+		*err = *worker_death;
+		rc = worker_death->code;
+	}
 	if (is_stopping && (rc == 0 || rc == -ECANCELED)) {
 		(void)ktstr_fail(err, -ECANCELED, "ended early, as the host asked");
 		(void)channel_send_result(sender, KTSTR_OUTCOME_UNDECIDED, err);
@@ -296,7 +305,9 @@ static int stop_scheduler(struct session *session)
 		return 0;
 	session->is_scheduler_up = false;
 	enter(session, KTSTR_STAGE_SCHEDULER, "scheduler '%s'", session->job->scheduler);
-	rc = session->scheduler->stop(&services->guest, services->scheduler_state, &err);
+	rc = plugin_op_result(
+		session->scheduler->stop(&services->guest, services->scheduler_state, &err), "stop",
+		&err);
 	services->scheduler = NULL;
 	/* A dead one may well refuse to stop. */
 	if (rc < 0 && !services->scheduler_death.code)

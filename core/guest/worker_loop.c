@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "plugin/op.h"
 
 /* The stop flag of this worker process, for its signal handler. */
 static volatile sig_atomic_t *stop_flag;
@@ -224,7 +225,7 @@ int worker_loop_run(struct worker_slot *slot, const struct ktstr_workload_ops *o
 	/* What passed since the release was waiting for a CPU. */
 	slot->last_look_ns = slot->start_ns;
 	service_look(&slot->worker);
-	rc = ops->run(&slot->worker, &err);
+	rc = plugin_op_result(ops->run(&slot->worker, &err), "run", &err);
 	cpu_time_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
 	service_look(&slot->worker);
 	schedstat_read(0, &schedstat);

@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "judge/result.h"
 #include "param/bind.h"
+#include "plugin/op.h"
 #include "plugin/registry.h"
 #include "runfile/reader.h"
 
@@ -115,7 +116,7 @@ static int observe_all(struct worker *worker, const struct ktstr_checker_ops *op
 		worker->wanted++;
 		if (!(record.flags & KTSTR_FRAME_CRC_OK))
 			worker->has_whole_evidence = false;
-		if (ops->observe(state, &frame, err) < 0)
+		if (plugin_op_result(ops->observe(state, &frame, err), "observe", err) < 0)
 			return -EPROTO;
 	}
 	return 0;
@@ -140,10 +141,11 @@ static int judge_run_file(struct worker *worker, const struct ktstr_checker_ops 
 	void *state = NULL;
 	int rc = 0;
 
-	if (KTSTR_HAS(ops, open) && ops->open(&judge, values, &state, err) < 0)
+	if (KTSTR_HAS(ops, open) &&
+	    plugin_op_result(ops->open(&judge, values, &state, err), "open", err) < 0)
 		return -EPROTO;
 	rc = observe_all(worker, ops, state, reader, err);
-	if (rc == 0 && ops->finish(state, &outcome, err) < 0)
+	if (rc == 0 && plugin_op_result(ops->finish(state, &outcome, err), "finish", err) < 0)
 		rc = -EPROTO;
 	if (KTSTR_HAS(ops, close))
 		ops->close(state);

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "plugin/op.h"
 
 static int no_memory(struct ktstr_error *err)
 {
@@ -191,7 +192,7 @@ int run_needs_ask(struct run_needs *needs, const struct plugin *plugin,
 	asked.duration_ns = 0;
 	asked.memory_bytes = 0;
 	*err = (struct ktstr_error){ 0 };
-	rc = op(values, &asked, err);
+	rc = plugin_op_result(op(values, &asked, err), "needs", err);
 	needs->asker = "ktstr";
 	if (rc < 0 && !err->text[0])
 		return ktstr_fail(err, rc,

@@ -342,6 +342,8 @@ Test(services, hold_ends_when_a_worker_dies)
 	cr_assert_eq(spawn("dying", &group), 0, "%s", err.text);
 	cr_expect_eq(ktstr_hold(g, 3600 * NS_PER_S, &err), -ECHILD);
 	cr_expect_str_eq(err.text, "worker 0 (dying) was killed by SIGKILL");
+	cr_expect_eq(services.worker_death.code, -ECHILD, "it is not for the scenario to forget");
+	cr_expect_str_eq(services.worker_death.text, "worker 0 (dying) was killed by SIGKILL");
 }
 
 Test(services, hold_ends_when_the_scheduler_dies)

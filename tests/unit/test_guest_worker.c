@@ -45,6 +45,13 @@ static int run_fail(struct ktstr_worker *w, struct ktstr_error *err)
 	return ktstr_fail(err, -EIO, "the pipe is clogged");
 }
 
+static int run_positive(struct ktstr_worker *w, struct ktstr_error *err)
+{
+	(void)w;
+	(void)err;
+	return 7;
+}
+
 static int run_end(struct ktstr_worker *w, struct ktstr_error *err)
 {
 	(void)err;
@@ -163,6 +170,7 @@ WORKLOAD(by_value, .run = run_spin, .group_size = 2, .group = group_of_value);
 WORKLOAD(crash, .run = run_crash);
 WORKLOAD(exiting, .run = run_exit);
 WORKLOAD(failing, .run = run_fail);
+WORKLOAD(positive, .run = run_positive);
 WORKLOAD(ending, .run = run_end);
 WORKLOAD(deaf, .run = run_deaf);
 WORKLOAD(sleeping, .run = run_sleep);
@@ -442,6 +450,8 @@ static const struct {
 	  "worker 0 (exiting) exited with code 3 before it reported" },
 	{ &failing, "failing", KTSTR_WORKER_EXIT_CODE, 1,
 	  "worker 0 (failing) failed: the pipe is clogged" },
+	{ &positive, "positive", KTSTR_WORKER_EXIT_CODE, 1,
+	  "worker 0 (positive) failed: run() returned 7, which is neither 0 nor a negative errno" },
 };
 
 Test(worker, deaths_are_told_once)

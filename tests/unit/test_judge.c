@@ -187,6 +187,8 @@ static const struct {
 	{ "open_fails", "checker 'bad' could not judge the run: no CPUs to speak of" },
 	{ "observe_fails", "checker 'bad' could not judge the run: frame 1 makes no sense" },
 	{ "finish_fails", "checker 'bad' could not judge the run: the figures do not add up" },
+	{ "finish_positive", "checker 'bad' could not judge the run: finish() returned 7, which is "
+			     "neither 0 nor a negative errno" },
 	{ "silent_failure",
 	  "checker 'bad' could not judge the run: it failed, and did not say why" },
 	{ "close_crashes", "checker 'bad' was killed by SIGBUS" },

@@ -112,6 +112,13 @@ static int silent(struct ktstr_needs *n, struct ktstr_error *e)
 	return -EINVAL;
 }
 
+static int positive(struct ktstr_needs *n, struct ktstr_error *e)
+{
+	(void)n;
+	(void)e;
+	return 7;
+}
+
 Test(run_needs, are_refused_with_a_sentence)
 {
 	static const struct {
@@ -130,6 +137,8 @@ Test(run_needs, are_refused_with_a_sentence)
 		{ one_place_twice, -EEXIST,
 		  "cannot ship '/proc/version' as '/payload/x': '/proc/self/exe' is shipped "
 		  "there" },
+		{ positive, -EPROTO,
+		  "needs() returned 7, which is neither 0 nor a negative errno" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -13,6 +13,7 @@
 enum {
 	P_HOW,
 	P_DURATION,
+	P_WORKLOAD,
 };
 
 enum how {
@@ -26,10 +27,13 @@ enum how {
 	HOW_POWER_OFF,
 	HOW_NOISE,
 	HOW_OVERRUN,
+	HOW_POSITIVE,
+	HOW_IGNORE_DEATH,
 };
 
-static const char *const hows[] = { "not",	  "crash",     "hang",	"error",   "skip", "panic",
-				    "kill_agent", "power_off", "noise", "overrun", NULL };
+static const char *const hows[] = { "not",	"crash",	"hang",	     "error", "skip",
+				    "panic",	"kill_agent",	"power_off", "noise", "overrun",
+				    "positive", "ignore_death", NULL };
 
 static const struct ktstr_param params[] = {
 	[P_HOW] = { .key = "how",
@@ -41,6 +45,11 @@ static const struct ktstr_param params[] = {
 			 .help = "how long to hold before it does",
 			 .type = KTSTR_PARAM_DURATION,
 			 .fallback = "200ms" },
+	[P_WORKLOAD] = { .key = "workload",
+			 .help = "what a worker does whose death is ignored",
+			 .type = KTSTR_PARAM_PLUGIN,
+			 .fallback = "bad_worker",
+			 .min = KTSTR_KIND_WORKLOAD },
 	{ .key = NULL },
 };
 
@@ -60,6 +69,21 @@ static int panic_kernel(struct ktstr_error *err)
 		return ktstr_fail(err, -errno, "cannot write /proc/sysrq-trigger: %s",
 				  strerror(errno));
 	close(fd);
+	return 0;
+}
+
+static int ignore_death(struct ktstr_guest *g, const struct ktstr_value *workload,
+			struct ktstr_error *err)
+{
+	struct ktstr_spawn_spec spec = { .size = sizeof(spec), .workload = workload, .workers = 1 };
+	struct ktstr_error ignored = { 0 };
+	uint32_t group;
+	int rc = ktstr_spawn(g, &spec, &group, err);
+
+	if (rc < 0)
+		return rc;
+	while (rc != -ECHILD && !ktstr_stopping(g))
+		rc = ktstr_hold(g, 100000000, &ignored);
 	return 0;
 }
 
@@ -107,6 +131,10 @@ static int run(struct ktstr_guest *g, const struct ktstr_value *values, void *st
 		while (!ktstr_stopping(g))
 			(void)ktstr_hold(g, 100000000, err);
 		return 0;
+	case HOW_POSITIVE:
+		return 7;
+	case HOW_IGNORE_DEATH:
+		return ignore_death(g, &values[P_WORKLOAD], err);
 	}
 	return 0;
 }

@@ -38,6 +38,7 @@ enum how {
 	HOW_OPEN_FAILS,
 	HOW_OBSERVE_FAILS,
 	HOW_FINISH_FAILS,
+	HOW_FINISH_POSITIVE,
 	HOW_SILENT_FAILURE,
 	HOW_FINDS_ERROR,
 	HOW_CLOSE_CRASHES,
@@ -74,6 +75,7 @@ static const char *const words[] = {
 	[HOW_OPEN_FAILS] = "open_fails",
 	[HOW_OBSERVE_FAILS] = "observe_fails",
 	[HOW_FINISH_FAILS] = "finish_fails",
+	[HOW_FINISH_POSITIVE] = "finish_positive",
 	[HOW_SILENT_FAILURE] = "silent_failure",
 	[HOW_FINDS_ERROR] = "finds_error",
 	[HOW_CLOSE_CRASHES] = "close_crashes",
@@ -313,6 +315,8 @@ static int bad_finish(void *arg, uint32_t *ret_outcome, struct ktstr_error *err)
 	misbehave(state);
 	if (state->how == HOW_FINISH_FAILS)
 		return ktstr_fail(err, -EDOM, "the figures do not add up");
+	if (state->how == HOW_FINISH_POSITIVE)
+		return 7;
 	if (state->how == HOW_SILENT_FAILURE)
 		return -EDOM;
 	switch (state->how) {
