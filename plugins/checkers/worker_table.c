@@ -176,8 +176,9 @@ int worker_table_observe(void *state, const struct ktstr_frame *frame, struct kt
 	return 0;
 }
 
-static void hand_over(struct worker_table *table, struct ktstr_finding *finding, const char *format,
-		      va_list args)
+__attribute__((format(printf, 3, 0))) static void hand_over(struct worker_table *table,
+							    struct ktstr_finding *finding,
+							    const char *format, va_list args)
 {
 	/* A set of CPUs is the longest thing that a sentence can hold. */
 	char text[2 * TABLE_CPUS_TEXT_MAX + 512];
