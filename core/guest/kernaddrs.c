@@ -29,6 +29,23 @@ uint64_t kernaddrs_iomem_code(const char *text)
 	return 0;
 }
 
+uint64_t kernaddrs_kallsyms_find(const char *text, const char *symbol)
+{
+	size_t length = strlen(symbol);
+
+	for (const char *line = text; line && *line;) {
+		const char *end = strchrnul(line, '\n');
+		const char *type = memchr(line, ' ', (size_t)(end - line));
+
+		/* "ffffffff81000000 T _text"; a line without its newline may be cut off */
+		if (*end && type && end - type > 3 && type[2] == ' ' &&
+		    (size_t)(end - type) == 3 + length && memcmp(type + 3, symbol, length) == 0)
+			return strtoull(line, NULL, 16);
+		line = *end ? end + 1 : end;
+	}
+	return 0;
+}
+
 void kernaddrs_make(uint64_t code_physical, uint64_t text_virtual, uint64_t page_offset_base,
 		    struct ktstr_kern_addrs *ret)
 {
@@ -67,8 +84,8 @@ void kernaddrs_read(struct ktstr_kern_addrs *ret)
 	read_head("/proc/iomem", text);
 	code = kernaddrs_iomem_code(text);
 	read_head("/proc/kallsyms", text);
-	kernel_text = symbol_find_in_text(text, "_text");
+	kernel_text = kernaddrs_kallsyms_find(text, "_text");
 	if (!kernel_text)
-		kernel_text = symbol_find("_text");
-	kernaddrs_make(code, kernel_text, symbol_find("page_offset_base"), ret);
+		kernel_text = symbol_find_by_bpf("_text");
+	kernaddrs_make(code, kernel_text, symbol_find_by_bpf("page_offset_base"), ret);
 }

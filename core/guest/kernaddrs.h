@@ -10,6 +10,9 @@
 /* The start of "Kernel code" in the text of /proc/iomem; 0 when it is not there or hidden. */
 uint64_t kernaddrs_iomem_code(const char *text);
 
+/* The address of @symbol in (the start of) the text of /proc/kallsyms; 0 likewise. */
+uint64_t kernaddrs_kallsyms_find(const char *text, const char *symbol);
+
 /*
  * The frame from physical start and run-time address of the kernel's text; 0: not known.
  * phys_base is the kernel's own variable: physical = virtual - 0xffffffff80000000 + phys_base for
