@@ -49,6 +49,11 @@ const char *coord_end_name(enum coord_end end)
 	return (size_t)end < ARRAY_SIZE(ends) ? ends[end].name : "unknown";
 }
 
+bool coord_end_cuts_short(enum coord_end end)
+{
+	return (size_t)end < ARRAY_SIZE(ends) && ends[end].wake == WIRE_WAKE_SHUTDOWN;
+}
+
 uint64_t coord_now(const struct coord *c)
 {
 	uint64_t now_ns = clock_monotonic_ns();

@@ -54,6 +54,9 @@ enum coord_end {
 };
 /* "stream end", "kernel panic", ... */
 const char *coord_end_name(enum coord_end end);
+/* Is the guest told to hurry then? Its workload is cut short, and only after that do its workers
+ * report: one without progress is no wonder. */
+bool coord_end_cuts_short(enum coord_end end);
 
 /* What the coordinator may ask of the VM. Every function may be NULL. */
 struct coord_vm_ops {

@@ -212,7 +212,8 @@ static void fill_summary(struct coord *c)
 		.frames_after_end = c->frames_after_end,
 		.exit_code = sinks->has_exit ? sinks->exit_code : -1,
 		.last_phase = sinks->last_phase,
-		.is_panicked = c->com1.is_latched || c->is_reset,
+		/* Without its PID 1 the guest resets itself: that is the agent's end, no panic. */
+		.is_panicked = c->com1.is_latched || (c->is_reset && !c->com2.is_latched),
 		.is_crashed = c->com2.is_latched,
 		.qemu_status = c->result->qemu_status,
 		.is_sched_exit = sinks->is_sched_exit,

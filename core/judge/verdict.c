@@ -51,21 +51,27 @@ static bool is_whole(const struct verdict *verdict)
 	       s->frames_bucketed == e->frames_recorded;
 }
 
+static bool has_end_reason(const struct verdict *verdict, enum coord_end end)
+{
+	return verdict->evidence.has_summary && verdict->evidence.summary.end_reason == end;
+}
+
+/* This broke before the evidence, not after it. */
+static bool cut_short(const struct verdict *v)
+{
+	return v->evidence.has_summary && coord_end_cuts_short(v->evidence.summary.end_reason);
+}
+
 /*
  * A FAIL counts whatever broke after it, but it must rest on something: on frames that were all
  * there up to then, or, where it rests on a frame that never came, on a stream that is whole.
  */
 static bool checker_failed(const struct verdict *verdict, const struct decision *decision)
 {
-	if (decision->outcome != KTSTR_OUTCOME_FAIL)
+	if (decision->outcome != KTSTR_OUTCOME_FAIL || cut_short(verdict))
 		return false;
 	return is_whole(verdict) || (decision->has_whole_evidence && decision->wanted > 0 &&
 				     verdict->evidence.summary.frames_oversize == 0);
-}
-
-static bool has_end_reason(const struct verdict *verdict, enum coord_end end)
-{
-	return verdict->evidence.has_summary && verdict->evidence.summary.end_reason == end;
 }
 
 static const char *end_text(const struct verdict *verdict)
@@ -199,11 +205,16 @@ static void say_end(struct verdict *v, const struct decision *d)
 	say(v, "%s", end_text(v));
 }
 
-static void say_interrupted(struct verdict *v, const struct decision *d)
+/* The scheduler is not to be thought harmless: it may be why nothing moved. */
+static void say_cut_short(struct verdict *v, const struct decision *d)
 {
 	size_t failed = 0;
 
 	say_end(v, d);
+	if (has_end_reason(v, COORD_END_WATCHDOG))
+		say(v, "; the scheduler may be what held it up");
+	if (v->evidence.has_error)
+		say(v, "; in the guest: %s", or_else(v->evidence.error_text, "something broke"));
 	for (size_t i = 0; i < v->decision_count; i++)
 		failed += v->decisions[i].outcome == KTSTR_OUTCOME_FAIL;
 	if (failed > 0)
@@ -213,9 +224,7 @@ static void say_interrupted(struct verdict *v, const struct decision *d)
 
 static bool guest_panicked(const struct verdict *v)
 {
-	/* The kernel panics too when its init dies: then that is the cause. */
-	return has_end_reason(v, COORD_END_PANIC) ||
-	       (v->evidence.summary.is_panicked && !has_end_reason(v, COORD_END_AGENT_CRASH));
+	return has_end_reason(v, COORD_END_PANIC) || v->evidence.summary.is_panicked;
 }
 
 static void say_guest_panicked(struct verdict *v, const struct decision *d)
@@ -516,11 +525,7 @@ static const struct rule rules[] = {
 	/* A failure that was seen stays one, whatever broke after it. */
 	RUN(scheduler_died, FAIL, .explain = say_scheduler_died),
 	RUN(scenario_failed, FAIL, .explain = say_scenario_failed),
-	/*
-	 * The user's signal cuts the workload short, and only then do the workers report: a worker
-	 * without progress is no wonder then. This broke before the evidence, not after it.
-	 */
-	RUN(interrupted, ERROR, .explain = say_interrupted),
+	RUN(interrupted, ERROR, .explain = say_cut_short),
 	CHECKER(checker_failed, FAIL, .explain = say_checker_failed),
 	/* The record. */
 	RUN(record_torn, ERROR,
@@ -531,8 +536,10 @@ static const struct rule rules[] = {
 	    .text = "the run file goes on after its end: it is not as the coordinator left it"),
 	RUN(record_incomplete, ERROR, .explain = say_record_incomplete),
 	/* The run, the most telling cause first. */
-	RUN(guest_panicked, ERROR, .explain = say_guest_panicked),
+	/* The kernel panics too when its init dies: then that is the cause. */
 	RUN(agent_crashed, ERROR, .explain = say_agent_crashed),
+	RUN(guest_panicked, ERROR, .explain = say_guest_panicked),
+	RUN(cut_short, ERROR, .explain = say_cut_short),
 	RUN(agent_error, ERROR, .explain = say_agent_error),
 	RUN(run_broke, ERROR, .explain = say_end),
 	/* The stream. */

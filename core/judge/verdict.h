@@ -50,7 +50,7 @@ struct decision {
 	 */
 	char *reason;
 	uint64_t wanted;	 /* frames that it was shown */
-	bool has_whole_evidence; /* it was shown all frames that it wants, and none was torn */
+	bool has_whole_evidence; /* no frame that it was shown was torn */
 	struct finding *findings;
 	size_t finding_count;
 	uint64_t took_ns;
@@ -94,7 +94,7 @@ struct verdict {
  * PASS needs all of: an end-of-stream frame whose counts match, no frame torn or dropped, a
  * scenario that ran to its end, at least one checker, and every checker decided PASS (or SKIP, with
  * one PASS at least) and saw a frame that it wanted. A FAIL from whole evidence stays FAIL whatever
- * broke after it; but what checkers find in a run that the user cut short is no FAIL.
+ * broke after it; but what checkers find in a run that was cut short is no FAIL.
  */
 void verdict_fold(struct verdict *verdict);
 

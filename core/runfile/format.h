@@ -89,7 +89,7 @@ struct runfile_summary {
 	uint32_t frames_after_end;
 	int32_t exit_code;	/* of the last valid EXIT; -1: none */
 	uint32_t last_phase;	/* last valid LIFECYCLE */
-	uint32_t is_panicked;	/* the console said "Kernel panic" */
+	uint32_t is_panicked;	/* the console said "Kernel panic", or a reset without a crash */
 	uint32_t is_crashed;	/* COM2 said "PANIC:" */
 	int32_t qemu_status;	/* wait status of QEMU; 0 when it ended by itself */
 	uint32_t is_sched_exit; /* a valid SCHED_EXIT came */

@@ -59,6 +59,14 @@ static void play_agent_crash(struct fake_guest *guest)
 	fake_hang();
 }
 
+/* The reset is seen by QEMU before anybody reads what the agent said. */
+static void play_agent_crash_and_reset(struct fake_guest *guest)
+{
+	fake_text(guest->com2, "PANIC: SIGSEGV at 0x10\n");
+	fake_event(guest, 2);
+	fake_hang();
+}
+
 static void play_shutdown(struct fake_guest *guest)
 {
 	fake_event(guest, 1);
@@ -155,6 +163,7 @@ static const struct end_case end_cases[] = {
 	{ play_reset, COORD_END_PANIC, "panicked or reset itself" },
 	{ play_vm_error, COORD_END_VM_ERROR, "internal error" },
 	{ play_agent_crash, COORD_END_AGENT_CRASH, ": PANIC: SIGSEGV at 0x10" },
+	{ play_agent_crash_and_reset, COORD_END_AGENT_CRASH, ": PANIC: SIGSEGV at 0x10" },
 	{ play_shutdown, COORD_END_GUEST_SHUTDOWN, "powered off without ending its stream" },
 	{ play_scheduler_dies, COORD_END_SCHED_EXIT, ": runnable task stall" },
 	{ play_closes, COORD_END_VM_GONE, "QEMU closed its channels" },
@@ -205,6 +214,15 @@ Test(coord_ends, flags_a_crash_in_the_summary)
 	read_back(&recorded);
 	cr_assert_eq(recorded.summary.is_crashed, 1);
 	cr_assert_eq(recorded.by_kind[RUNFILE_CRASH], 1);
+}
+
+Test(coord_ends, takes_no_reset_behind_a_crash_for_a_panic)
+{
+	run_vm(play_agent_crash_and_reset);
+	cr_assert_eq(f.result.summary.is_crashed, 1);
+	cr_assert_eq(f.result.summary.is_panicked, 0);
+	run_vm(play_reset);
+	cr_assert_eq(f.result.summary.is_panicked, 1);
 }
 
 Test(coord_ends, lets_the_guest_end_its_stream_after_the_scheduler_died)
@@ -326,6 +344,13 @@ Test(coord_ends, kills_at_once_on_the_second_signal)
 	expect_end(COORD_END_INTERRUPTED, "interrupted by SIGINT");
 	cr_assert_eq(f.vm.quits, 0);
 	cr_assert_lt(f.result.gone_ns, NS_PER_S);
+}
+
+Test(coord_names, only_two_ends_hurry_the_guest)
+{
+	for (int end = 0; end <= COORD_END_INTERNAL + 1; end++)
+		cr_assert_eq(coord_end_cuts_short(end),
+			     end == COORD_END_INTERRUPTED || end == COORD_END_WATCHDOG);
 }
 
 Test(coord_names, every_end_has_a_name)

@@ -226,6 +226,12 @@ static void crash_that_panics(struct run *run)
 	run->v.evidence.summary.is_panicked = 1;
 }
 
+static void crash_that_was_taken_for_a_panic(struct run *run)
+{
+	panic(run);
+	run->v.evidence.summary.is_crashed = 1;
+}
+
 static void crash_after_the_end(struct run *run)
 {
 	run->v.evidence.summary.is_crashed = 1;
@@ -242,6 +248,30 @@ static void watchdog(struct run *run)
 {
 	run->v.evidence.summary.end_reason = COORD_END_WATCHDOG;
 	run->v.evidence.end_reason = (char *)"the scenario did not end in its time";
+}
+
+static void watchdog_and_fail(struct run *run)
+{
+	fail_two(run);
+	watchdog(run);
+}
+
+static void watchdog_and_agent_error(struct run *run)
+{
+	watchdog(run);
+	agent_says_error(run);
+}
+
+static void watchdog_after_the_scenario_failed(struct run *run)
+{
+	watchdog(run);
+	scenario_fails(run);
+}
+
+static void watchdog_after_the_scheduler_died(struct run *run)
+{
+	set_sched_exit(run);
+	watchdog(run);
 }
 
 static void unknown_end(struct run *run)
@@ -463,9 +493,22 @@ static const struct {
 	{ panic_after_the_end, ERROR, "guest_panicked", "the guest's kernel panicked" },
 	{ crash, ERROR, "agent_crashed", "the agent crashed: SIGSEGV" },
 	{ crash_that_panics, ERROR, "agent_crashed", "the agent crashed: SIGSEGV" },
+	{ crash_that_was_taken_for_a_panic, ERROR, "agent_crashed",
+	  "the agent in the guest crashed" },
 	{ crash_after_the_end, ERROR, "agent_crashed", "the agent in the guest crashed" },
 	{ agent_says_error, ERROR, "agent_error", "in the guest (scheduler): cannot load it" },
-	{ watchdog, ERROR, "run_broke", "the scenario did not end in its time" },
+	{ watchdog, ERROR, "cut_short",
+	  "the scenario did not end in its time; the scheduler may be what held it up" },
+	{ watchdog_and_fail, ERROR, "cut_short",
+	  "the scenario did not end in its time; the scheduler may be what held it up; what 1 "
+	  "checker found is of a run cut short" },
+	{ watchdog_and_agent_error, ERROR, "cut_short",
+	  "the scenario did not end in its time; the scheduler may be what held it up; in the "
+	  "guest: cannot load it" },
+	{ watchdog_after_the_scenario_failed, FAIL, "scenario_failed",
+	  "the scenario failed: lost a wakeup" },
+	{ watchdog_after_the_scheduler_died, FAIL, "scheduler_died",
+	  "the scheduler died: runnable task stall" },
 	{ unknown_end, ERROR, "run_broke", "unknown" },
 	{ sched_exit_end_without_a_frame, ERROR, "run_broke", "scheduler exit" },
 	{ lose_end, ERROR, "no_end", "the guest never said that its stream is complete" },
