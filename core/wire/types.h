@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The table of message types: one row each, for the coordinator's rules and for `ktstr frames`. */
+/* The table of message types: one row each, for the coordinator's rules. */
 #ifndef WIRE_TYPES_H
 #define WIRE_TYPES_H
 

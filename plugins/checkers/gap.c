@@ -71,19 +71,20 @@ static void judge(struct worker_table *table, const struct table_cgroup *cgroup,
 static void timeout(struct worker_table *table, const struct ktstr_worker_report *worker)
 {
 	double waited_ms = (double)WORKER_TABLE_STOP_LIMIT_NS / NS_PER_MS;
+	int decimals = table_decimals(waited_ms, table->limit);
 	char subject[32];
 
 	(void)table_tid(subject, sizeof(subject), worker);
 	if (waited_ms > table->limit)
 		table_find(table, KTSTR_OUTCOME_FAIL, subject, waited_ms,
 			   "tid %u stuck at least %.0fms: it did not respond when told to stop "
-			   "(threshold %.0fms)",
-			   worker->tid, waited_ms, table->limit);
+			   "(threshold %.*fms)",
+			   worker->tid, waited_ms, decimals, table->limit);
 	else
 		table_find(table, KTSTR_OUTCOME_UNDECIDED, subject, waited_ms,
 			   "tid %u did not respond within %.0fms when told to stop, and left no "
-			   "figures (threshold %.0fms)",
-			   worker->tid, waited_ms, table->limit);
+			   "figures (threshold %.*fms)",
+			   worker->tid, waited_ms, decimals, table->limit);
 }
 
 static const struct table_rule rule = {

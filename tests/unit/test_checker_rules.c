@@ -331,6 +331,25 @@ Test(gap, a_worker_that_did_not_stop_was_stuck_that_long)
 	court_close(court);
 }
 
+Test(gap, a_limit_below_a_millisecond_is_told_as_it_is)
+{
+	static const struct ktstr_value strict[] = { { .i = MS / 1000 } };
+	struct ktstr_worker_report report = worker_of(7);
+	struct court *court = court_open("gap", strict);
+
+	show_worker(court, &report);
+	report.tid = 8;
+	report.flags = 0;
+	report.exit_kind = KTSTR_WORKER_EXIT_TIMEOUT;
+	show_worker(court, &report);
+	cr_expect_eq(decide(court), KTSTR_OUTCOME_FAIL);
+	cr_assert_eq(court->count, 2);
+	for (size_t i = 0; i < 2; i++)
+		cr_expect(strstr(court->found[i].text, "(threshold 0.001ms)"), "%s",
+			  court->found[i].text);
+	court_close(court);
+}
+
 Test(gap, the_largest_gap_is_printed_whole)
 {
 	struct court *court = gap_of(UINT64_MAX);
