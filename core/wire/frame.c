@@ -4,16 +4,6 @@
 #include <endian.h>
 #include <string.h>
 
-#include <libdeflate.h>
-
-uint32_t wire_crc32(uint32_t crc, const void *data, uint32_t length)
-{
-	/* The library takes a NULL buffer as "start anew", which would forget @crc. */
-	if (length == 0)
-		return crc;
-	return libdeflate_crc32(crc, data, length);
-}
-
 void wire_header_encode(uint32_t msg_type, const void *payload, uint32_t length,
 			uint8_t ret[WIRE_HEADER_SIZE])
 {
