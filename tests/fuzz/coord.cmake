@@ -1,2 +1,4 @@
 ktstr_fuzz_target(assembler ktstr_coord)
+ktstr_fuzz_target(dispatch ktstr_coord)
 ktstr_fuzz_target(result ktstr_judge)
+ktstr_fuzz_target(report ktstr_report ktstr_judge)

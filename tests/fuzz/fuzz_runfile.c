@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "fuzz/fuzz.h"
+#include "fuzz/put_right.h"
 #include "runfile/reader.h"
 #include "wire/frame.h"
 
@@ -55,40 +56,6 @@ static uint64_t read_file(const uint8_t *data, size_t size)
 	return count;
 }
 
-/* Returns how many whole records the file has after it. */
-static uint64_t put_right(uint8_t *data, size_t size)
-{
-	struct runfile_header header;
-	size_t at = sizeof(header);
-	uint64_t count = 0;
-
-	memcpy(&header, data, sizeof(header));
-	memcpy(header.magic, RUNFILE_MAGIC, sizeof(header.magic));
-	header.version = RUNFILE_VERSION;
-	header.header_size = sizeof(header);
-	header.crc32 = wire_crc32(0, &header, offsetof(struct runfile_header, crc32));
-	memcpy(data, &header, sizeof(header));
-	while (size - at >= sizeof(struct runfile_record)) {
-		struct runfile_record record;
-		size_t whole;
-
-		memcpy(&record, data + at, sizeof(record));
-		whole = sizeof(record) + (size_t)record.length + -record.length % RUNFILE_ALIGNMENT;
-		if (whole <= size - at)
-			record.payload_crc32 =
-				wire_crc32(0, data + at + sizeof(record), record.length);
-		record.index = count;
-		record.header_crc32 =
-			wire_crc32(0, &record, offsetof(struct runfile_record, header_crc32));
-		memcpy(data + at, &record, sizeof(record));
-		if (record.length > RUNFILE_PAYLOAD_MAX || whole > size - at)
-			break;
-		at += whole;
-		count++;
-	}
-	return count;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_free_ uint8_t *copy = NULL;
@@ -100,6 +67,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!copy)
 		return 0;
 	memcpy(copy, data, size);
-	FUZZ_REQUIRE(put_right(copy, size) == read_file(copy, size));
+	FUZZ_REQUIRE(put_runfile_right(copy, size) == read_file(copy, size));
 	return 0;
 }
