@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "guest/services_kernel.h"
 #include "plugin/op.h"
 #include "wire/types.h"
 
@@ -24,6 +25,8 @@ enum op {
 	OP_CLEAR_CPUS = 4,
 	OP_SPAWN = 6,
 	OP_STOP = 7,
+	OP_SNAPSHOT = 16,
+	OP_WATCH = 17,
 };
 
 static struct services *services_of(struct ktstr_guest *g)
@@ -371,6 +374,40 @@ static int guest_cgroup_remove(struct ktstr_guest *g, uint32_t id, struct ktstr_
 	return rc;
 }
 
+static int guest_snapshot(struct ktstr_guest *g, const char *tag,
+			  const struct ktstr_kernel_range *ranges, uint32_t count,
+			  struct ktstr_error *err)
+{
+	int rc = services_snapshot(&services_of(g)->requester, tag, ranges, count, err);
+
+	if (rc == 0)
+		note_op(services_of(g), OP_SNAPSHOT);
+	return rc;
+}
+
+static int guest_watch(struct ktstr_guest *g, const char *symbol, struct ktstr_error *err)
+{
+	int rc = services_watch(&services_of(g)->requester, symbol, err);
+
+	if (rc == 0)
+		note_op(services_of(g), OP_WATCH);
+	return rc;
+}
+
+static int guest_kernel_read(struct ktstr_guest *g, const char *tag, uint32_t mode,
+			     const struct ktstr_kernel_range *ranges, uint32_t count,
+			     struct ktstr_error *err)
+{
+	return services_kernel_read(&services_of(g)->requester, tag, mode, ranges, count, err);
+}
+
+static int guest_kernel_write(struct ktstr_guest *g, const char *tag, uint32_t mode,
+			      const struct ktstr_kernel_range *ranges, uint32_t count,
+			      struct ktstr_error *err)
+{
+	return services_kernel_write(&services_of(g)->requester, tag, mode, ranges, count, err);
+}
+
 static const struct ktstr_guest_ops guest_ops = {
 	.size = sizeof(guest_ops),
 	.now_ns = guest_now_ns,
@@ -388,6 +425,10 @@ static const struct ktstr_guest_ops guest_ops = {
 	.spawn = guest_spawn,
 	.stop = guest_stop,
 	.stop_cgroup = guest_stop_cgroup,
+	.snapshot = guest_snapshot,
+	.watch = guest_watch,
+	.kernel_read = guest_kernel_read,
+	.kernel_write = guest_kernel_write,
 };
 
 int services_init(struct services *services, const struct services_spec *spec,
@@ -408,6 +449,8 @@ int services_init(struct services *services, const struct services_spec *spec,
 		.plugin_count = spec->plugin_count,
 	};
 	random_init(&services->random, spec->seed, RANDOM_FOR_RUN, 0, 0);
+	requester_init(&services->requester, &spec->link->sender, spec->link->reply_fd,
+		       &spec->link->status->is_stopping);
 	rc = cgroups_new(spec->cgroup_mount, &services->cgroups, err);
 	if (rc < 0)
 		return rc;
@@ -424,6 +467,7 @@ void services_done(struct services *services)
 	services->workers = NULL;
 	cgroups_free(services->cgroups);
 	services->cgroups = NULL;
+	requester_done(&services->requester);
 }
 
 void services_start(struct services *services)

@@ -9,6 +9,7 @@
 
 #include "guest/cgroup.h"
 #include "guest/random.h"
+#include "guest/request.h"
 #include "guest/session.h"
 #include "guest/worker.h"
 #include "ktstr/guest.h"
@@ -20,7 +21,8 @@ struct services {
 	struct cgroups *cgroups; /* these two are owned */
 	struct workers *workers;
 	struct random random;
-	struct plugin **plugins; /* what spawn() finds workloads in */
+	struct requester requester; /* to the host */
+	struct plugin **plugins;    /* what spawn() finds workloads in */
 	size_t plugin_count;
 	/* The scheduler, once it has started. */
 	const struct ktstr_scheduler_ops *scheduler;

@@ -28,7 +28,8 @@ struct session_status {
 struct session_link {
 	struct channel_sender sender;
 	struct session_status *status;
-	int stop_fd; /* readable once is_stopping is set */
+	int stop_fd;  /* readable once is_stopping is set */
+	int reply_fd; /* what the host answers to requests */
 };
 
 struct session_spec {

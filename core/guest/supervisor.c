@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "guest/forward.h"
+#include "guest/relay.h"
 #include "guest/wake.h"
 
 /* Frames of one output before the others get their turn. */
@@ -34,6 +35,7 @@ enum source {
 	SOURCE_STDOUT,
 	SOURCE_STDERR,
 	SOURCE_WAKE,
+	SOURCE_RELAY,
 	SOURCE_SESSION,
 	SOURCE_COUNT,
 };
@@ -46,6 +48,7 @@ struct supervisor {
 	bool is_deaf; /* to what else comes through it */
 	struct forward output;
 	struct forward errors;
+	struct relay relay;
 	int stop_fd;
 	int wake_fd; /* -1 once nothing comes any more */
 	pid_t session;
@@ -67,6 +70,7 @@ static int supervisor_init(struct supervisor *supervisor, const struct superviso
 		.channel = { .frames_fd = -1, .room_fd = -1 },
 		.output = { .read_fd = -1, .write_fd = -1 },
 		.errors = { .read_fd = -1, .write_fd = -1 },
+		.relay = { .from_fd = -1, .to_fd = -1, .session_fd = -1 },
 		.wake_fd = spec->wake_fd,
 		.session_fd = -1,
 	};
@@ -84,6 +88,8 @@ static int supervisor_init(struct supervisor *supervisor, const struct superviso
 		rc = forward_init(&supervisor->output, KTSTR_MSG_STDOUT);
 	if (rc == 0)
 		rc = forward_init(&supervisor->errors, KTSTR_MSG_STDERR);
+	if (rc == 0)
+		rc = relay_init(&supervisor->relay, spec->port->fd);
 	return rc;
 }
 
@@ -99,6 +105,7 @@ static void supervisor_done(struct supervisor *supervisor)
 	channel_done(&supervisor->channel);
 	forward_done(&supervisor->output);
 	forward_done(&supervisor->errors);
+	relay_done(&supervisor->relay);
 	close_fd(&supervisor->stop_fd);
 	close_fd(&supervisor->session_fd);
 	if (supervisor->status)
@@ -141,6 +148,7 @@ __attribute__((noreturn)) static void session_main(struct supervisor *supervisor
 	forward_done(&supervisor->output);
 	forward_done(&supervisor->errors);
 	channel_sender_init(&link.sender, &supervisor->channel);
+	link.reply_fd = relay_take_session_fd(&supervisor->relay);
 	code = spec->session(spec->arg, &link);
 	(void)fflush(NULL);
 	supervisor->status->exit_code = code;
@@ -161,6 +169,7 @@ static int start_session(struct supervisor *supervisor)
 	(void)setpgid(supervisor->session, supervisor->session); /* whoever comes first */
 	forward_close_write(&supervisor->output);
 	forward_close_write(&supervisor->errors);
+	relay_close_session_fd(&supervisor->relay);
 	supervisor->session_fd = pidfd_open(supervisor->session, 0);
 	return supervisor->session_fd < 0 ? -errno : 0;
 }
@@ -277,6 +286,7 @@ static void wait_for_news(struct supervisor *supervisor, struct pollfd poll_fds[
 
 	for (int i = 0; i < SOURCE_COUNT; i++)
 		poll_fds[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+	relay_poll(&supervisor->relay, &poll_fds[SOURCE_RELAY]);
 	if (deadline_ns > now_ns && deadline_ns != UINT64_MAX) {
 		left.tv_sec = (time_t)((deadline_ns - now_ns) / NS_PER_S);
 		left.tv_nsec = (long)((deadline_ns - now_ns) % NS_PER_S);
@@ -296,6 +306,8 @@ static int watch(struct supervisor *supervisor)
 		wait_for_news(supervisor, poll_fds);
 		if (poll_fds[SOURCE_WAKE].revents)
 			listen_to_host(supervisor);
+		if (poll_fds[SOURCE_RELAY].revents)
+			relay_pump(&supervisor->relay, &poll_fds[SOURCE_RELAY]);
 		if (poll_fds[SOURCE_CHANNEL].revents)
 			rc = pump_channel(supervisor);
 		if (rc == 0 && poll_fds[SOURCE_STDOUT].revents)

@@ -46,6 +46,31 @@ struct ktstr_spawn_spec {
 	struct ktstr_cpuset affinity; /* sched_setaffinity(); empty: not set */
 };
 
+/* Most ranges of one call, most bytes that one call writes, and most that it reads or that one
+ * capture keeps. */
+#define KTSTR_KERNEL_RANGES_MAX 64u
+#define KTSTR_KERNEL_WRITE_MAX (64u * 1024u)
+#define KTSTR_KERNEL_READ_MAX (1000u * 1024u)
+
+/* mode */
+#define KTSTR_KERNEL_HOT 0u  /* while the guest runs: between two ranges all may change */
+#define KTSTR_KERNEL_COLD 1u /* all CPUs stand still for the whole call */
+
+/* flags */
+#define KTSTR_KERNEL_OR 0x1u	 /* write, cold, 4 bytes: set these bits and keep the others */
+#define KTSTR_KERNEL_DIRECT 0x2u /* must be an address in the kernel's map of all memory */
+#define KTSTR_KERNEL_WALK 0x4u	 /* go through the page tables, whatever the address */
+
+/* A piece of the memory of the guest's kernel. Zero is the default of every field. */
+struct ktstr_kernel_range {
+	const char *symbol; /* a name of /proc/kallsyms; NULL: none */
+	uint64_t address;   /* a kernel virtual address; with a symbol: so many bytes behind it */
+	void *data;	 /* where it is read to, or what is written; not looked at by a snapshot */
+	uint32_t length; /* bytes */
+	uint32_t flags;
+	uint64_t reserved; /* zero */
+};
+
 /* The table itself. For the agent and for tests that stand in for it; plugins use the functions
  * below. */
 struct ktstr_guest_ops {
@@ -71,6 +96,16 @@ struct ktstr_guest_ops {
 		     uint32_t *ret_group, struct ktstr_error *err);
 	int (*stop)(struct ktstr_guest *g, uint32_t group, struct ktstr_error *err);
 	int (*stop_cgroup)(struct ktstr_guest *g, uint32_t cgroup_id, struct ktstr_error *err);
+	int (*snapshot)(struct ktstr_guest *g, const char *tag,
+			const struct ktstr_kernel_range *ranges, uint32_t count,
+			struct ktstr_error *err);
+	int (*watch)(struct ktstr_guest *g, const char *symbol, struct ktstr_error *err);
+	int (*kernel_read)(struct ktstr_guest *g, const char *tag, uint32_t mode,
+			   const struct ktstr_kernel_range *ranges, uint32_t count,
+			   struct ktstr_error *err);
+	int (*kernel_write)(struct ktstr_guest *g, const char *tag, uint32_t mode,
+			    const struct ktstr_kernel_range *ranges, uint32_t count,
+			    struct ktstr_error *err);
 };
 
 struct ktstr_guest {
@@ -206,6 +241,63 @@ static inline int ktstr_stop_cgroup(struct ktstr_guest *g, uint32_t cgroup_id,
 				    struct ktstr_error *err)
 {
 	return KTSTR_GUEST_CALL(g, err, stop_cgroup, cgroup_id, err);
+}
+
+/*
+ * The services below ask the host, which stops the VM or reaches into its memory. They wait for its
+ * answer, at most 30 s; time in which the VM stands still does not count. Returns 0, or
+ *	-EREMOTEIO  the host refused: the text is its own
+ *	-ENOENT     this kernel has no such symbol
+ *	-EINVAL     a tag, a length, a count or a flag that cannot be; -E2BIG: too much for one call
+ *	-ETIMEDOUT  no answer
+ *	-ECANCELED  the run is to end early
+ *	-EIO, -EBADMSG  the way to the host is broken
+ */
+
+/*
+ * Keep the state of the VM in the run file: the registers of all CPUs, and @count ranges of kernel
+ * memory (up to KTSTR_KERNEL_READ_MAX bytes together), all of one moment at which the VM stood
+ * still. @tag names it, with up to 64 bytes; when a tag is used twice both are kept. A run keeps at
+ * most 64.
+ */
+static inline int ktstr_snapshot(struct ktstr_guest *g, const char *tag,
+				 const struct ktstr_kernel_range *ranges, uint32_t count,
+				 struct ktstr_error *err)
+{
+	return KTSTR_GUEST_CALL(g, err, snapshot, tag, ranges, count, err);
+}
+
+/*
+ * From now on keep such a snapshot, with @symbol as its tag, each time that the kernel has written
+ * one of the 4 bytes at @symbol. Three symbols can be watched. A watch ends after 16 snapshots, and
+ * rests for 100 ms when it was hit twice within that time, since each hit stops the whole VM: a
+ * symbol that is written all the time costs the VM no more than a second.
+ */
+static inline int ktstr_watch(struct ktstr_guest *g, const char *symbol, struct ktstr_error *err)
+{
+	return KTSTR_GUEST_CALL(g, err, watch, symbol, err);
+}
+
+/*
+ * Read @count ranges of kernel memory to where their data point. The first that fails ends the
+ * call, and then nothing was read. A range of 4 or 8 aligned bytes is read at once.
+ */
+static inline int ktstr_kernel_read(struct ktstr_guest *g, const char *tag, uint32_t mode,
+				    const struct ktstr_kernel_range *ranges, uint32_t count,
+				    struct ktstr_error *err)
+{
+	return KTSTR_GUEST_CALL(g, err, kernel_read, tag, mode, ranges, count, err);
+}
+
+/*
+ * Write kernel memory. The first range that fails ends the call; those before it stay written. The
+ * run file notes the @tag. Nothing protects a kernel whose memory is written wrongly.
+ */
+static inline int ktstr_kernel_write(struct ktstr_guest *g, const char *tag, uint32_t mode,
+				     const struct ktstr_kernel_range *ranges, uint32_t count,
+				     struct ktstr_error *err)
+{
+	return KTSTR_GUEST_CALL(g, err, kernel_write, tag, mode, ranges, count, err);
 }
 
 #endif

@@ -206,7 +206,7 @@ static const struct pin layout[] = {
 	FIELD(ktstr_spawn_spec, nice, 20),
 	FIELD(ktstr_spawn_spec, affinity, 24),
 
-	SIZE(ktstr_guest_ops, 128),
+	SIZE(ktstr_guest_ops, 160),
 	FIELD(ktstr_guest_ops, size, 0),
 	FIELD(ktstr_guest_ops, reserved, 4),
 	FIELD(ktstr_guest_ops, now_ns, 8),
@@ -224,6 +224,18 @@ static const struct pin layout[] = {
 	FIELD(ktstr_guest_ops, spawn, 104),
 	FIELD(ktstr_guest_ops, stop, 112),
 	FIELD(ktstr_guest_ops, stop_cgroup, 120),
+	FIELD(ktstr_guest_ops, snapshot, 128),
+	FIELD(ktstr_guest_ops, watch, 136),
+	FIELD(ktstr_guest_ops, kernel_read, 144),
+	FIELD(ktstr_guest_ops, kernel_write, 152),
+
+	SIZE(ktstr_kernel_range, 40),
+	FIELD(ktstr_kernel_range, symbol, 0),
+	FIELD(ktstr_kernel_range, address, 8),
+	FIELD(ktstr_kernel_range, data, 16),
+	FIELD(ktstr_kernel_range, length, 24),
+	FIELD(ktstr_kernel_range, flags, 28),
+	FIELD(ktstr_kernel_range, reserved, 32),
 
 	SIZE(ktstr_guest, 16),
 	FIELD(ktstr_guest, ops, 0),
@@ -430,6 +442,14 @@ static const struct pin constants[] = {
 	CONSTANT(KTSTR_LOG_WARN, 1),
 	CONSTANT(KTSTR_LOG_INFO, 2),
 	CONSTANT(KTSTR_LOG_DEBUG, 3),
+	CONSTANT(KTSTR_KERNEL_RANGES_MAX, 64),
+	CONSTANT(KTSTR_KERNEL_WRITE_MAX, 65536),
+	CONSTANT(KTSTR_KERNEL_READ_MAX, 1024000),
+	CONSTANT(KTSTR_KERNEL_HOT, 0),
+	CONSTANT(KTSTR_KERNEL_COLD, 1),
+	CONSTANT(KTSTR_KERNEL_OR, 1),
+	CONSTANT(KTSTR_KERNEL_DIRECT, 2),
+	CONSTANT(KTSTR_KERNEL_WALK, 4),
 };
 /* clang-format on */
 
