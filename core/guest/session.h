@@ -19,7 +19,6 @@ struct session_status {
 	 * plugin is at work. */
 	volatile uint32_t is_winding_up;
 	volatile uint32_t is_done; /* the session came to its own end */
-	volatile int32_t exit_code;
 	struct crash_record crash;
 	char subject[64]; /* whose code runs: "scenario 'cpu_hog'" */
 };

@@ -151,7 +151,6 @@ __attribute__((noreturn)) static void session_main(struct supervisor *supervisor
 	link.reply_fd = relay_take_session_fd(&supervisor->relay);
 	code = spec->session(spec->arg, &link);
 	(void)fflush(NULL);
-	supervisor->status->exit_code = code;
 	supervisor->status->is_done = 1;
 	_exit(code);
 }
@@ -405,7 +404,8 @@ static int close_stream(struct supervisor *supervisor, int32_t *ret_code)
 	if (rc < 0)
 		return rc;
 	judge_end(supervisor);
-	*ret_code = supervisor->fault.code ? 1 : supervisor->status->exit_code;
+	/* As the kernel tells it: what both can write proves nothing. */
+	*ret_code = supervisor->fault.code ? 1 : supervisor->end.si_status;
 	if (supervisor->fault.code)
 		rc = send_fault(supervisor);
 	if (rc == 0)

@@ -296,6 +296,34 @@ Test(supervisor, a_plugin_that_exits_is_no_good_end)
 	cr_expect_str_eq(stream.error_text, "scenario 'x' ended the session with exit code 0");
 }
 
+static int session_scribbles(void *arg, struct session_link *link)
+{
+	(void)arg;
+	memset(link->status, 0xff, sizeof(*link->status));
+	_exit(0);
+}
+
+Test(supervisor, believes_the_kernel_more_than_shared_memory)
+{
+	cr_expect_eq(supervise(session_scribbles, NULL, -1), 0);
+	expect_whole(0);
+}
+
+static int session_scribbles_and_dies(void *arg, struct session_link *link)
+{
+	(void)arg;
+	memset(link->status, 0xff, sizeof(*link->status));
+	(void)raise(SIGKILL);
+	return 0;
+}
+
+Test(supervisor, reads_the_name_of_a_subject_that_never_ends)
+{
+	cr_expect_eq(supervise(session_scribbles_and_dies, NULL, -1), 1);
+	expect_whole(1);
+	cr_expect_not_null(strstr(stream.error_text, "was killed by SIGKILL"));
+}
+
 static int session_tears(void *arg, struct session_link *link)
 {
 	uint8_t *next = link->sender.channel->area->frames + WIRE_HEADER_SIZE;
