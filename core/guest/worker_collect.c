@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/str.h"
 #include "guest/crash.h"
 #include "guest/worker.h"
 #include "guest/worker_set.h"
@@ -283,6 +284,19 @@ static bool matches(const struct worker_filter *filter, const struct spawn *spaw
 	       (!filter->is_by_cgroup || filter->cgroup_id == spawn->cgroup_id);
 }
 
+/* Who a worker is, and how much it may have kept, is not its own to say: it can write there. */
+static void identify(const struct spawn *spawn, uint32_t index, struct ktstr_worker_report *report)
+{
+	report->size = sizeof(*report);
+	report->tid = (uint32_t)spawn->workers[index].pid;
+	report->cgroup_id = spawn->cgroup_id;
+	report->group = spawn->number;
+	report->index = index;
+	(void)str_copy(report->workload, sizeof(report->workload), spawn->name);
+	if (report->wake_sample_count > WORKER_SAMPLES_MAX)
+		report->wake_sample_count = WORKER_SAMPLES_MAX;
+}
+
 /* Hand out the reports of one spawn. The first error counts, but every report goes out. */
 static int hand_out(struct workers *workers, struct spawn *spawn, worker_sink sink, void *arg,
 		    struct ktstr_error *err)
@@ -295,9 +309,7 @@ static int hand_out(struct workers *workers, struct spawn *spawn, worker_sink si
 		struct ktstr_worker_report report = slot->report;
 		int sink_rc;
 
-		/* The workload could write anything there. */
-		if (report.wake_sample_count > WORKER_SAMPLES_MAX)
-			report.wake_sample_count = WORKER_SAMPLES_MAX;
+		identify(spawn, i, &report);
 		workers->collected_iterations += report.iterations;
 		sink_rc = sink(arg, &report, slot->samples);
 		if (rc == 0 && sink_rc < 0)
