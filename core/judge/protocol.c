@@ -26,8 +26,9 @@ static const struct order {
 } orders[] = {
 	{ KTSTR_MSG_HELLO, HELLO, 0, START | SCENARIO_END | RESULT | EXIT },
 	{ KTSTR_MSG_SCENARIO_START, START, 0, RESULT | EXIT },
-	{ KTSTR_MSG_SCENARIO_PAUSE, 0, START, SCENARIO_END | RESULT | EXIT },
-	{ KTSTR_MSG_SCENARIO_RESUME, 0, START, SCENARIO_END | RESULT | EXIT },
+	/* The agent pauses whenever workers are stopped, in setup and teardown too. */
+	{ KTSTR_MSG_SCENARIO_PAUSE, 0, 0, EXIT },
+	{ KTSTR_MSG_SCENARIO_RESUME, 0, 0, EXIT },
 	{ KTSTR_MSG_SCENARIO_END, SCENARIO_END, START, RESULT | EXIT },
 	{ KTSTR_MSG_TEST_RESULT, RESULT, 0, EXIT },
 	{ KTSTR_MSG_EXIT, EXIT, 0, 0 },
@@ -107,7 +108,7 @@ static const char *check_pause(struct protocol *protocol, uint32_t msg_type)
 	bool is_resume = msg_type == KTSTR_MSG_SCENARIO_RESUME;
 
 	if (msg_type != KTSTR_MSG_SCENARIO_PAUSE && !is_resume &&
-	    msg_type != KTSTR_MSG_SCENARIO_END)
+	    msg_type != KTSTR_MSG_SCENARIO_START && msg_type != KTSTR_MSG_SCENARIO_END)
 		return NULL;
 	if (is_resume != protocol->is_paused)
 		return wrong(protocol, "%s came while the scenario was %s", name_of(msg_type),
