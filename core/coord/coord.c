@@ -444,6 +444,8 @@ static int coord_init(struct coord *c, struct ktstr_error *err)
 	c->timer_at_ns = UINT64_MAX;
 	c->sinks = &c->result->sinks;
 	dispatch_init(c->sinks);
+	c->sinks->kill_evt = spec->kill_evt;
+	c->sinks->sys_rdy_evt = spec->sys_rdy_evt;
 	c->sinks->workload_duration_ns = spec->workload_duration_ns;
 	c->sinks->kernel_text_link_kva = spec->kernel_text_link_kva;
 	c->observer = spec->observer;

@@ -111,7 +111,10 @@ struct coord_spec {
 	int com2_fd;
 	int monitor_fd;
 	int pid_fd;
-	int stderr_fd;	 /* QEMU's own messages */
+	int stderr_fd; /* QEMU's own messages */
+	/* Eventfds for who waits beside the loop, such as a monitor, written as dispatch.h says. */
+	int kill_evt;
+	int sys_rdy_evt;
 	int signal_fd;	 /* a signalfd of SIGINT, SIGTERM, SIGHUP */
 	int console_fd;	 /* ktstr-console: the shutdown byte goes there */
 	int debugger_fd; /* readable: ask watch_hit(); not looked at without that op */

@@ -140,6 +140,8 @@ static int stage_coord(struct run *run, struct ktstr_error *err)
 		.monitor_fd = vm_monitor_fd(run->vm),
 		.pid_fd = vm_pid_fd(run->vm),
 		.stderr_fd = vm_stderr_fd(run->vm),
+		.kill_evt = -1,
+		.sys_rdy_evt = -1,
 		.signal_fd = run->signal_fd,
 		.console_fd = vm_console_fd(run->vm),
 		.debugger_fd = vm_debugger_fd(run->vm),

@@ -23,6 +23,8 @@ void coord_setup(void)
 	cr_assert_not_null(mkdtemp(f.folder));
 	(void)snprintf(f.runfile, sizeof(f.runfile), "%s/run", f.folder);
 	f.spec = (struct coord_spec){
+		.kill_evt = -1,
+		.sys_rdy_evt = -1,
 		.signal_fd = -1,
 		.console_log_fd = -1,
 		.boot_timeout_ns = 20 * NS_PER_S,

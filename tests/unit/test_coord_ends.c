@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -231,6 +232,24 @@ Test(coord_ends, lets_the_guest_end_its_stream_after_the_scheduler_died)
 	cr_assert_eq(f.result.summary.is_sched_exit, 1);
 	cr_assert_eq(f.result.summary.end_matches, 1);
 	cr_assert_eq(f.vm.kills, 1, "only by the test itself");
+}
+
+static uint64_t eventfd_count(int fd)
+{
+	uint64_t count = 0;
+
+	(void)!read(fd, &count, sizeof(count)); /* nothing there: 0 */
+	(void)close(fd);
+	return count;
+}
+
+Test(coord_ends, wakes_who_waits_beside_the_loop_once)
+{
+	f.spec.kill_evt = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	f.spec.sys_rdy_evt = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	run_vm(play_scheduler_dies);
+	cr_assert_eq(eventfd_count(f.spec.kill_evt), 1);
+	cr_assert_eq(eventfd_count(f.spec.sys_rdy_evt), 1);
 }
 
 Test(coord_ends, asks_a_vm_to_quit_that_stays_and_then_kills_it)

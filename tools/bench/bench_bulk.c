@@ -199,6 +199,8 @@ static struct coord_spec make_spec(struct runfile_writer *runfile, int bulk_fd)
 		.monitor_fd = -1,
 		.pid_fd = -1,
 		.stderr_fd = -1,
+		.kill_evt = -1,
+		.sys_rdy_evt = -1,
 		.signal_fd = -1,
 		.console_fd = -1,
 		.console_log_fd = -1,
