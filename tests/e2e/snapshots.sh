@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What a scenario may ask of the host about its kernel: captures, reads and writes of memory, watches.
+# shellcheck source=tests/e2e/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+# probe WHAT [OPTION...]: the probing scenario, which compares the answers with what the kernel says itself.
+probe() {
+	scenario "$1" <<-END
+		vm: {topology: {llcs: ${llcs:-1}, cores: 2, threads: 1, numa: ${numa:-1}}, memory: ${memory:-512M}}
+		scenario: {plugin: kernel_probe, what: $1}
+		checkers: [misjudge]
+	END
+	run "${@:2}"
+	expect_status 0
+	"$KTSTR_BUILD/tests/captures" "$work/run/run.ktr" >"$work/captures" || fail "the captures cannot be read"
+}
+
+# A jq condition on the array of captures.
+expect_captures() {
+	jq -e "$1" "$work/captures" >/dev/null || fail "the captures do not satisfy '$1': $(head -c 3000 "$work/captures")"
+}
+
+case_capture_while_hogs_run() {
+	probe capture
+	expect_captures 'length == 2 and all(.tag == "hogs" and .cause == "request")'
+	expect_captures 'all(.cpus | length == 2)'
+	expect_captures '[.[].cpus[]] | all(.rip != "0x0" and .rsp != "0x0" and .cr3 != "0x0" and .rflags != "0x0")'
+	expect_captures '[.[].cpus[]] | any(.cpl == 3)' # a hog, at its work
+	expect_captures '.[0].ranges[0].text | startswith("Linux version ")'
+	expect_captures '.[0].ranges[1].text == "version"'
+	expect_captures 'all(.frozen_ns > 0) and .[0].host_ns < .[1].host_ns'
+	expect_says "there is a capture with the tag 'hogs' already; both are kept"
+}
+
+case_read_memory() { probe read; }
+
+case_read_memory_of_two_nodes() {
+	llcs=2 numa=2 memory=1G
+	probe read
+}
+
+case_read_memory_above_4_gib() {
+	(($(awk '/MemAvailable/ {print $2}' /proc/meminfo) > 6 * 1024 * 1024)) || skip "less than 6 GiB are free"
+	memory=5G
+	probe read --verbose
+	expect_says 'reads high memory'
+}
+
+case_write_memory() {
+	probe write
+	expect_captures 'length == 0'
+}
+
+case_watch_what_is_seldom_written() {
+	probe watch
+	expect_captures 'length == 3 and all(.tag == "sysctl_overcommit_ratio" and .cause == "watch")'
+	expect_captures '[.[].hit] == [1, 2, 3] and all(.hit_cpu < 2)'
+	expect_captures '[.[].ranges[0].number] == [61, 62, 63]'
+}
+
+case_watch_what_is_written_all_the_time() {
+	probe watch_much
+	expect_captures 'length == 16 and all(.tag == "jiffies_64")'
+	expect_says "symbol 'jiffies_64' is not watched any longer: it was captured often enough"
+}
+
+case_refusals() {
+	probe refusals
+	expect_captures 'length == 0'
+}
+
+case_a_run_keeps_64_captures() {
+	probe many
+	expect_captures 'length == 64 and .[63].tag == "number 63"'
+}
+
+main "$@"
