@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sched.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,9 +37,11 @@ struct task {
 	enum task_state state;
 	struct spawned process;
 	uint64_t started_ns;
+	uint64_t progress_ns; /* when the result pipe had something last */
 	struct str result;
 	bool has_too_much;
 	bool has_timed_out;
+	bool is_stuck;
 	char tail[TAIL_MAX];
 	size_t tail_length;
 };
@@ -49,7 +52,9 @@ struct judge {
 	size_t count;
 	size_t running;
 	uint64_t time_limit_ns;
+	uint64_t stall_limit_ns;
 	uint64_t memory_limit_bytes;
+	int interrupted_by; /* signal; 0: none */
 };
 
 static size_t parallel_limit(void)
@@ -126,7 +131,7 @@ static void start_task(struct judge *judge, struct task *task)
 {
 	struct ktstr_error err = { 0 };
 
-	task->started_ns = clock_monotonic_ns();
+	task->started_ns = task->progress_ns = clock_monotonic_ns();
 	if (start_process(judge, task, &err) < 0) {
 		task->state = TASK_DONE;
 		set_error(task, "could not be run: %s", err.text);
@@ -153,6 +158,7 @@ static void keep_tail(struct task *task, const char *bytes, size_t length)
 
 static void keep_result(struct task *task, const char *bytes, size_t length)
 {
+	task->progress_ns = clock_monotonic_ns();
 	if (task->result.length + length > RESULT_BYTES_MAX ||
 	    str_add_bytes(&task->result, bytes, length) < 0)
 		task->has_too_much = true;
@@ -184,12 +190,17 @@ static void read_pipes(struct task *task)
 	read_pipe(task, &task->process.output_fd, keep_tail);
 }
 
+static const char *signal_name(int number)
+{
+	const char *name = sigabbrev_np(number);
+
+	return name ? name : "?";
+}
+
 static void describe_status(struct task *task, int status, bool has_decided)
 {
-	const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
-
 	if (WIFSIGNALED(status))
-		set_error(task, "was killed by SIG%s", name ? name : "?");
+		set_error(task, "was killed by SIG%s", signal_name(WTERMSIG(status)));
 	else
 		set_error(task, "exited with %d %s", WEXITSTATUS(status),
 			  has_decided ? "after it had decided" : "before it decided");
@@ -265,7 +276,11 @@ static void decide(const struct judge *judge, struct task *task, int status)
 		result_decode(task->result.data, task->result.length, task->decision) == 0;
 	bool is_own = false;
 
-	if (task->has_timed_out)
+	if (judge->interrupted_by)
+		set_error(task, "was ended by SIG%s", signal_name(judge->interrupted_by));
+	else if (task->is_stuck)
+		set_error(task, "was stuck for %g s", (double)judge->stall_limit_ns / NS_PER_S);
+	else if (task->has_timed_out)
 		set_error(task, "did not finish within %g s",
 			  (double)judge->time_limit_ns / NS_PER_S);
 	else if (task->has_too_much)
@@ -274,8 +289,8 @@ static void decide(const struct judge *judge, struct task *task, int status)
 		describe_status(task, status, has_decided);
 	else if (has_decided)
 		is_own = settle_decision(task);
-	else if (task->result.length > 0)
-		set_error(task, "wrote %zu bytes that are no decision", task->result.length);
+	else if (!result_is_progress(task->result.data, task->result.length))
+		set_error(task, "wrote bytes that are no decision");
 	else
 		set_error(task, "ended without a decision");
 	if (!is_own)
@@ -301,16 +316,24 @@ static void end_task(struct judge *judge, struct task *task)
 	str_done(&task->result);
 }
 
+/* When it is ended unless something comes of it. */
+static uint64_t deadline_of(const struct judge *judge, const struct task *task)
+{
+	uint64_t total_ns = task->started_ns + judge->time_limit_ns;
+	uint64_t stall_ns = task->progress_ns + judge->stall_limit_ns;
+
+	return total_ns < stall_ns ? total_ns : stall_ns;
+}
+
 static int next_timeout_ms(const struct judge *judge, uint64_t now_ns)
 {
 	uint64_t soonest_ns = UINT64_MAX;
 
 	for (size_t i = 0; i < judge->count; i++) {
 		const struct task *task = &judge->tasks[i];
-		uint64_t at_ns = task->started_ns + judge->time_limit_ns;
 
-		if (task->state == TASK_RUNNING && at_ns < soonest_ns)
-			soonest_ns = at_ns;
+		if (task->state == TASK_RUNNING && deadline_of(judge, task) < soonest_ns)
+			soonest_ns = deadline_of(judge, task);
 	}
 	if (soonest_ns <= now_ns)
 		return 0;
@@ -318,10 +341,43 @@ static int next_timeout_ms(const struct judge *judge, uint64_t now_ns)
 	return soonest_ns > 60000 ? 60000 : (int)soonest_ns;
 }
 
+/* What came of the task while the clock stood at @now_ns, and whether that was all. */
+static void serve_task(struct judge *judge, struct task *task, bool has_ended, uint64_t now_ns)
+{
+	read_pipes(task);
+	task->has_timed_out = !has_ended && now_ns - task->started_ns >= judge->time_limit_ns;
+	/* The pipes were read after @now_ns was, so progress may be later. */
+	task->is_stuck = !has_ended && !task->has_timed_out && now_ns > task->progress_ns &&
+			 now_ns - task->progress_ns >= judge->stall_limit_ns;
+	if (has_ended || task->has_timed_out || task->is_stuck || task->has_too_much)
+		end_task(judge, task);
+}
+
+/* The user has had enough: whatever runs is ended, and nothing more is started. */
+static void take_signal(struct judge *judge)
+{
+	struct signalfd_siginfo info;
+
+	if (read(judge->spec->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	judge->interrupted_by = (int)info.ssi_signo;
+	for (size_t i = 0; i < judge->count; i++) {
+		struct task *task = &judge->tasks[i];
+
+		if (task->state == TASK_RUNNING)
+			end_task(judge, task);
+		else if (task->state == TASK_WAITING)
+			set_error(task, "was not run: SIG%s came before",
+				  signal_name(judge->interrupted_by));
+	}
+}
+
 static void watch(struct judge *judge, struct pollfd *fds)
 {
-	size_t count = 0, at = 0;
+	size_t count = 1, at = 1;
 	uint64_t now_ns;
+
+	fds[0] = (struct pollfd){ .fd = judge->spec->signal_fd, .events = POLLIN };
 
 	for (size_t i = 0; i < judge->count; i++) {
 		const struct task *task = &judge->tasks[i];
@@ -337,18 +393,15 @@ static void watch(struct judge *judge, struct pollfd *fds)
 	now_ns = clock_monotonic_ns();
 	for (size_t i = 0; i < judge->count; i++) {
 		struct task *task = &judge->tasks[i];
-		bool has_ended;
 
 		if (task->state != TASK_RUNNING)
 			continue;
-		has_ended = fds[at].revents != 0;
+		serve_task(judge, task, fds[at].revents != 0, now_ns);
 		at += 3;
-		read_pipes(task);
-		task->has_timed_out =
-			!has_ended && now_ns - task->started_ns >= judge->time_limit_ns;
-		if (has_ended || task->has_timed_out || task->has_too_much)
-			end_task(judge, task);
 	}
+	/* Last: what had ended before has decided. */
+	if (fds[0].revents != 0)
+		take_signal(judge);
 }
 
 static void run_tasks(struct judge *judge, struct pollfd *fds)
@@ -356,7 +409,7 @@ static void run_tasks(struct judge *judge, struct pollfd *fds)
 	size_t limit = parallel_limit();
 	size_t next = 0;
 
-	while (next < judge->count || judge->running > 0) {
+	while (!judge->interrupted_by && (next < judge->count || judge->running > 0)) {
 		while (next < judge->count && judge->running < limit)
 			start_task(judge, &judge->tasks[next++]);
 		if (judge->running > 0)
@@ -389,11 +442,13 @@ static int prepare(struct judge *judge, struct verdict *verdict, struct ktstr_er
 
 int judge_run(const struct judge_spec *spec, struct verdict *ret, struct ktstr_error *err)
 {
-	_cleanup_free_ struct pollfd *fds = calloc(3 * PARALLEL_MAX, sizeof(*fds));
+	_cleanup_free_ struct pollfd *fds = calloc(3 * PARALLEL_MAX + 1, sizeof(*fds));
 	struct judge judge = {
 		.spec = spec,
 		.time_limit_ns =
 			spec->time_limit_ns > 0 ? spec->time_limit_ns : JUDGE_TIME_LIMIT_NS,
+		.stall_limit_ns =
+			spec->stall_limit_ns > 0 ? spec->stall_limit_ns : JUDGE_STALL_LIMIT_NS,
 		.memory_limit_bytes = spec->memory_limit_bytes > 0 ? spec->memory_limit_bytes
 								   : JUDGE_MEMORY_LIMIT_BYTES,
 	};
@@ -407,6 +462,7 @@ int judge_run(const struct judge_spec *spec, struct verdict *ret, struct ktstr_e
 		rc = prepare(&judge, &verdict, err);
 	if (rc == 0) {
 		run_tasks(&judge, fds);
+		verdict.interrupted_by = judge.interrupted_by;
 		verdict_fold(&verdict);
 		*ret = verdict;
 	} else {

@@ -17,6 +17,8 @@
 #include "param/node.h"
 
 #define JUDGE_TIME_LIMIT_NS UINT64_C(60000000000)
+/* What one call of a checker may take, about: so soon one that hangs is ended. */
+#define JUDGE_STALL_LIMIT_NS UINT64_C(4000000000)
 #define JUDGE_MEMORY_LIMIT_BYTES (UINT64_C(1) << 30)
 
 struct judge_checker {
@@ -37,7 +39,9 @@ struct judge_spec {
 	const char *scenario, *scheduler, *kernel, *accel;
 	const char *const *plugin_folders; /* search path, for PLUGIN parameters */
 	uint64_t time_limit_ns;		   /* 0: JUDGE_TIME_LIMIT_NS */
+	uint64_t stall_limit_ns;	   /* 0: JUDGE_STALL_LIMIT_NS */
 	uint64_t memory_limit_bytes;	   /* 0: JUDGE_MEMORY_LIMIT_BYTES */
+	int signal_fd; /* non-blocking signalfd; a signal ends all checkers; -1: none */
 };
 
 /* Read the evidence, run the checkers, fold. Fails only when the run file cannot be read at all. */

@@ -11,6 +11,7 @@
 #include "wire/frame.h"
 
 #define TYPE_FINDING KTSTR_TAG('J', 'F', 'N', 'D')
+#define TYPE_PROGRESS KTSTR_TAG('J', 'P', 'R', 'G')
 #define TYPE_DECISION KTSTR_TAG('J', 'D', 'E', 'C')
 
 /* A text that is not there, told apart from an empty one. */
@@ -55,6 +56,24 @@ static int add_frame(struct str *out, uint32_t msg_type, const struct str *paylo
 	wire_header_encode(msg_type, payload->data, (uint32_t)payload->length, header);
 	rc = str_add_bytes(out, header, sizeof(header));
 	return rc == 0 ? str_add_bytes(out, payload->data, payload->length) : rc;
+}
+
+int result_encode_progress(struct str *out)
+{
+	return add_frame(out, TYPE_PROGRESS, &(struct str){ 0 });
+}
+
+bool result_is_progress(const void *bytes, size_t length)
+{
+	const uint8_t *at = bytes, *end = at + length;
+	struct ktstr_frame_header header;
+
+	for (; (size_t)(end - at) >= WIRE_HEADER_SIZE; at += WIRE_HEADER_SIZE) {
+		wire_header_decode(at, &header);
+		if (header.msg_type != TYPE_PROGRESS || header.length > 0)
+			return false;
+	}
+	return at == end;
 }
 
 int result_encode_finding(const struct finding *finding, struct str *out)
@@ -212,8 +231,10 @@ static int decode_frames(const uint8_t *at, const uint8_t *end, struct decision 
 			rc = decode_decision(at, header.length, ret);
 			return rc == 0 && at + header.length != end ? -EBADMSG : rc;
 		}
-		rc = header.msg_type == TYPE_FINDING ? add_finding(ret, at, header.length)
-						     : -EBADMSG;
+		if (header.msg_type == TYPE_FINDING)
+			rc = add_finding(ret, at, header.length);
+		else if (header.msg_type != TYPE_PROGRESS || header.length > 0)
+			rc = -EBADMSG;
 		at += header.length;
 	}
 	return rc < 0 ? rc : -EBADMSG; /* the decision is missing */

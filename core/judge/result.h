@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What ktstr-judge writes on its result pipe: any number of findings, then one decision, then
- * nothing. Each is a frame as in wire/frame.h, of a type of its own. The reader believes nothing.
+ * What ktstr-judge writes on its result pipe: any number of findings and signs of progress, then
+ * one decision, then nothing. Each is a frame as in wire/frame.h, of a type of its own. The reader
+ * believes nothing.
  */
 #ifndef JUDGE_RESULT_H
 #define JUDGE_RESULT_H
@@ -19,6 +20,12 @@
 #define RESULT_TEXT_MAX 1023u
 /* All that a checker may write. */
 #define RESULT_BYTES_MAX ((size_t)16 * 1024 * 1024)
+
+/* Append a sign of life: some call of the checker has returned. 0 or -ENOMEM. */
+int result_encode_progress(struct str *out);
+
+/* Does all that was written say no more than that? True of nothing at all, too. */
+bool result_is_progress(const void *bytes, size_t length);
 
 /* Append a finding (texts may be NULL) as bytes. 0 or -ENOMEM. */
 int result_encode_finding(const struct finding *finding, struct str *out);

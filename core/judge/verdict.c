@@ -74,13 +74,20 @@ static bool checker_failed(const struct verdict *verdict, const struct decision 
 				     verdict->evidence.summary.frames_oversize == 0);
 }
 
+static size_t count_outcome(const struct verdict *v, uint32_t outcome)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < v->decision_count; i++)
+		count += v->decisions[i].outcome == outcome;
+	return count;
+}
+
 static const char *end_text(const struct verdict *verdict)
 {
 	return or_else(verdict->evidence.end_reason,
 		       coord_end_name(verdict->evidence.summary.end_reason));
 }
-
-/* Predicates and sentences, in pairs. */
 
 static bool wrong_plugins(const struct verdict *v)
 {
@@ -208,18 +215,21 @@ static void say_end(struct verdict *v, const struct decision *d)
 /* The scheduler is not to be thought harmless: it may be why nothing moved. */
 static void say_cut_short(struct verdict *v, const struct decision *d)
 {
-	size_t failed = 0;
+	const size_t failed = count_outcome(v, KTSTR_OUTCOME_FAIL);
 
 	say_end(v, d);
 	if (has_end_reason(v, COORD_END_WATCHDOG))
 		say(v, "; the scheduler may be what held it up");
 	if (v->evidence.has_error)
 		say(v, "; in the guest: %s", or_else(v->evidence.error_text, "something broke"));
-	for (size_t i = 0; i < v->decision_count; i++)
-		failed += v->decisions[i].outcome == KTSTR_OUTCOME_FAIL;
 	if (failed > 0)
 		say(v, "; what %zu checker%s found is of a run cut short", failed,
 		    failed > 1 ? "s" : "");
+}
+
+static bool judging_interrupted(const struct verdict *v)
+{
+	return v->interrupted_by != 0;
 }
 
 static bool guest_panicked(const struct verdict *v)
@@ -230,10 +240,8 @@ static bool guest_panicked(const struct verdict *v)
 static void say_guest_panicked(struct verdict *v, const struct decision *d)
 {
 	(void)d;
-	if (has_end_reason(v, COORD_END_PANIC))
-		say(v, "%s", end_text(v));
-	else
-		say(v, "the guest's kernel panicked");
+	say(v, "%s",
+	    has_end_reason(v, COORD_END_PANIC) ? end_text(v) : "the guest's kernel panicked");
 }
 
 static bool agent_crashed(const struct verdict *v)
@@ -244,10 +252,9 @@ static bool agent_crashed(const struct verdict *v)
 static void say_agent_crashed(struct verdict *v, const struct decision *d)
 {
 	(void)d;
-	if (has_end_reason(v, COORD_END_AGENT_CRASH))
-		say(v, "%s", end_text(v));
-	else
-		say(v, "the agent in the guest crashed");
+	say(v, "%s",
+	    has_end_reason(v, COORD_END_AGENT_CRASH) ? end_text(v)
+						     : "the agent in the guest crashed");
 }
 
 static bool agent_error(const struct verdict *v)
@@ -379,9 +386,9 @@ static bool scheduler_not_up(const struct verdict *v)
 static void say_scheduler_not_up(struct verdict *v, const struct decision *d)
 {
 	(void)d;
-	say(v, "the scheduler %s",
-	    v->evidence.summary.last_phase == KTSTR_PHASE_SCHEDULER_DIED ? "died while it started"
-									 : "was not in charge");
+	say(v, v->evidence.summary.last_phase == KTSTR_PHASE_SCHEDULER_DIED
+		       ? "the scheduler died while it started"
+		       : "the scheduler was not in charge");
 }
 
 static bool agent_failed(const struct verdict *v)
@@ -455,15 +462,6 @@ static void say_checker_undecided(struct verdict *v, const struct decision *d)
 		say_checker(v, d, KTSTR_OUTCOME_UNDECIDED, "it could not decide");
 }
 
-static size_t count_outcome(const struct verdict *v, uint32_t outcome)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < v->decision_count; i++)
-		count += v->decisions[i].outcome == outcome;
-	return count;
-}
-
 static bool all_skipped(const struct verdict *v)
 {
 	return v->decision_count > 0 && count_outcome(v, KTSTR_OUTCOME_SKIP) == v->decision_count;
@@ -474,6 +472,12 @@ static void say_all_skipped(struct verdict *v, const struct decision *d)
 	(void)d;
 	say(v, "no checker applies to this run; ");
 	say_checker(v, &v->decisions[0], KTSTR_OUTCOME_SKIP, "it was skipped");
+}
+
+static void say_judging_interrupted(struct verdict *v, const struct decision *d)
+{
+	(void)d;
+	say(v, "interrupted by SIG%s while judging", or_else(sigabbrev_np(v->interrupted_by), "?"));
 }
 
 /* Not "nothing else applied": everything that a PASS needs, once more and by itself. */
@@ -527,6 +531,7 @@ static const struct rule rules[] = {
 	RUN(scenario_failed, FAIL, .explain = say_scenario_failed),
 	RUN(interrupted, ERROR, .explain = say_cut_short),
 	CHECKER(checker_failed, FAIL, .explain = say_checker_failed),
+	RUN(judging_interrupted, ERROR, .explain = say_judging_interrupted),
 	/* The record. */
 	RUN(record_torn, ERROR,
 	    .text = "the run file is cut off or damaged: what follows its last whole record is "

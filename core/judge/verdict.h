@@ -86,6 +86,7 @@ struct verdict {
 	struct decision *decisions;
 	size_t decision_count;
 	struct evidence evidence;
+	int interrupted_by; /* the signal that ended the judging; 0: none */
 };
 
 /*

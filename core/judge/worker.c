@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "judge/result.h"
 #include "param/bind.h"
@@ -14,10 +15,14 @@
 #include "plugin/registry.h"
 #include "runfile/reader.h"
 
+/* So often the host is told that calls of the checker return. */
+#define PROGRESS_NS (NS_PER_S / 2)
+
 struct worker {
 	const struct request *request;
 	int result_fd;
-	int write_rc; /* of the first write that failed */
+	int write_rc;		 /* of the first write that failed */
+	uint64_t progress_at_ns; /* when the host was told last */
 	uint32_t sent;
 	char bad_finding[200]; /* why a finding of the checker cannot be believed; "": none */
 	uint64_t wanted;
@@ -32,6 +37,15 @@ static void send_bytes(struct worker *worker, const struct str *bytes, int encod
 		rc = io_write_all(worker->result_fd, bytes->data, bytes->length);
 	if (worker->write_rc == 0)
 		worker->write_rc = rc;
+}
+
+static void tell_progress(struct worker *worker)
+{
+	struct str bytes = { 0 };
+
+	worker->progress_at_ns = clock_monotonic_ns();
+	send_bytes(worker, &bytes, result_encode_progress(&bytes));
+	str_done(&bytes);
 }
 
 static bool has_words(const char *text)
@@ -103,6 +117,8 @@ static int observe_all(struct worker *worker, const struct ktstr_checker_ops *op
 	while (runfile_next(reader, &record, &payload)) {
 		struct ktstr_frame frame;
 
+		if (clock_monotonic_ns() - worker->progress_at_ns >= PROGRESS_NS)
+			tell_progress(worker);
 		if (record.kind != RUNFILE_FRAME || !is_wanted(ops, record.tag))
 			continue;
 		frame = (struct ktstr_frame){
@@ -144,7 +160,9 @@ static int judge_run_file(struct worker *worker, const struct ktstr_checker_ops 
 	if (KTSTR_HAS(ops, open) &&
 	    plugin_op_result(ops->open(&judge, values, &state, err), "open", err) < 0)
 		return -EPROTO;
+	tell_progress(worker);
 	rc = observe_all(worker, ops, state, reader, err);
+	tell_progress(worker);
 	if (rc == 0 && plugin_op_result(ops->finish(state, &outcome, err), "finish", err) < 0)
 		rc = -EPROTO;
 	if (KTSTR_HAS(ops, close))

@@ -174,15 +174,21 @@ static int stage_close(struct run *run, struct ktstr_error *err)
 	return record_close(&run->record, err);
 }
 
-/* A second signal may come while the first is served; it has no more to say. Later ones end us. */
-static void unblock_signals(struct run *run)
+/* A second signal may come while the first is served; it has no more to say. */
+static void forget_signals(struct run *run)
 {
 	struct signalfd_siginfo info;
 
-	if (run->signal_fd < 0)
-		return;
 	while (read(run->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
 		;
+}
+
+/* Later ones end us. */
+static void unblock_signals(struct run *run)
+{
+	if (run->signal_fd < 0)
+		return;
+	forget_signals(run);
 	(void)close(steal_fd(&run->signal_fd)); /* only read */
 	(void)sigprocmask(SIG_SETMASK, &run->old_mask, NULL);
 }
@@ -205,6 +211,7 @@ static int stage_judge(struct run *run, struct ktstr_error *err)
 		.accel = p->is_kvm ? "kvm" : "tcg",
 		.plugin_folders = (const char *const *)run->paths.plugin_folders,
 		.time_limit_ns = run->options->checker_timeout_ns,
+		.signal_fd = run->signal_fd,
 	};
 	int rc;
 
@@ -219,9 +226,11 @@ static int stage_judge(struct run *run, struct ktstr_error *err)
 						      .kind = plugin->descriptor->kind,
 						      .params = p->checkers[i].params };
 	}
-	unblock_signals(run);
+	if (run->result.end == COORD_END_INTERRUPTED)
+		forget_signals(run);
 	observe_phase(&run->observe, "judging", "");
 	rc = judge_run(&spec, &run->verdict, err);
+	unblock_signals(run);
 	run->judging_ns = clock_monotonic_ns() - start_ns;
 	return rc;
 }

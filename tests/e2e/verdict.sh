@@ -31,9 +31,38 @@ case_checker_that_hangs() {
 		scenario: {plugin: misbehave, how: not}
 		checkers: [{plugin: misjudge, how: hang}]
 	END
+	run --output json
+	expect_status 3
+	expect_json '.verdict.reason | test("checker .misjudge. was stuck for 4 s")'
+	expect_json '.timings.judging_s < 6'
+	expect_nothing_left
+}
+
+case_checker_that_takes_its_time() {
+	scenario judged <<-END
+		scenario: {plugin: misbehave, how: not}
+		checkers: [{plugin: misjudge, how: hang}]
+	END
 	run --checker-timeout 1s
 	expect_status 3
 	expect_says "'misjudge' did not finish within 1 ?s"
+	expect_nothing_left
+}
+
+case_interrupted_while_judging() {
+	scenario judged <<-END
+		scenario: {plugin: misbehave, how: not}
+		checkers: [{plugin: misjudge, how: hang}]
+	END
+	start run "$file" --plugin-dir "$KTSTR_TEST_PLUGINS" --run-dir "$work/run"
+	wait_for 'judging'
+	sleep 1
+	kill -INT "$pid"
+	finish
+	expect_status 3
+	expect_says 'interrupted by SIGINT while judging'
+	jq -e '.verdict.outcome == "ERROR" and .exit_code == 3' "$work/run/verdict.json" >/dev/null ||
+		fail "the verdict was not kept"
 	expect_nothing_left
 }
 

@@ -2,6 +2,9 @@
 #include "judge/judge.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,6 +71,7 @@ static void setup(void)
 		.kernel = "6.12.0",
 		.accel = "tcg",
 		.time_limit_ns = 20 * NS_PER_S,
+		.signal_fd = -1,
 	};
 }
 
@@ -167,7 +171,7 @@ static const struct {
 } rows[] = {
 	{ "crash", "checker 'bad' was killed by SIGSEGV" },
 	{ "abort", "checker 'bad' was killed by SIGABRT; it printed: first line|last ?[31mwords" },
-	{ "garbage", "checker 'bad' wrote 17 bytes that are no decision" },
+	{ "garbage", "checker 'bad' wrote bytes that are no decision" },
 	{ "never", "checker 'bad' could not judge the run: it never decided" },
 	{ "nonsense", "checker 'bad' could not judge the run: it never decided" },
 	{ "exit_0", "checker 'bad' ended without a decision" },
@@ -287,6 +291,59 @@ Test(judge, ends_a_checker_that_hangs)
 	d = judge_one("hang");
 	cr_assert_str_eq(d->reason, "checker 'bad' did not finish within 0.25 s");
 	cr_assert_lt(d->took_ns, 10 * NS_PER_S);
+}
+
+Test(judge, ends_a_checker_that_is_stuck_long_before_its_time_is_over)
+{
+	static const struct {
+		const char *how;
+		uint64_t wanted;
+	} stuck[] = { { "hang", 0 }, { "observe_hangs", 0 }, { "open_hangs", 0 } };
+
+	spec.stall_limit_ns = NS_PER_S;
+	for (size_t i = 0; i < ARRAY_SIZE(stuck); i++) {
+		const struct decision *d = judge_one(stuck[i].how);
+
+		cr_assert_str_eq(d->reason, "checker 'bad' was stuck for 1 s");
+		cr_assert_lt(d->took_ns, 10 * NS_PER_S);
+		verdict_done(&verdict);
+	}
+}
+
+Test(judge, does_not_take_a_slow_checker_for_a_stuck_one)
+{
+	const struct decision *d;
+
+	make_run(20);
+	spec.stall_limit_ns = 2 * NS_PER_S;
+	d = judge_one("slow");
+	cr_assert_eq(d->outcome, KTSTR_OUTCOME_PASS, "%s", d->reason);
+	cr_assert_gt(d->took_ns, 3 * NS_PER_S);
+}
+
+/* A signalfd that has a SIGINT to tell. */
+static int interrupted_fd(void)
+{
+	const struct signalfd_siginfo info = { .ssi_signo = SIGINT };
+	int ends[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+	cr_assert_eq(write(ends[1], &info, sizeof(info)), (ssize_t)sizeof(info));
+	return ends[0];
+}
+
+Test(judge, ends_all_checkers_at_a_signal)
+{
+	static const char *const hows[] = { "hang", "hang", "hang", "hang", "hang", "hang", NULL };
+
+	spec.signal_fd = interrupted_fd();
+	judge_by(hows);
+	cr_assert_eq(verdict.outcome, KTSTR_OUTCOME_ERROR);
+	cr_assert_str_eq(verdict.reason, "interrupted by SIGINT while judging");
+	cr_assert_str_eq(verdict.decisions[0].reason, "checker 'bad' was ended by SIGINT");
+	for (size_t i = 0; hows[i]; i++)
+		cr_assert_eq(verdict.decisions[i].outcome, KTSTR_OUTCOME_ERROR);
+	(void)close(spec.signal_fd);
 }
 
 Test(judge, ends_a_checker_that_writes_without_end)
@@ -520,6 +577,7 @@ static struct str encode(uint32_t outcome, const char *reason, int findings)
 					 .text = (char *)"t" };
 	struct str bytes = { 0 };
 
+	cr_assert_eq(result_encode_progress(&bytes), 0);
 	for (int i = 0; i < findings; i++)
 		cr_assert_eq(result_encode_finding(&finding, &bytes), 0);
 	cr_assert_eq(result_encode_decision(&decision, &bytes), 0);

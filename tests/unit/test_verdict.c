@@ -2,6 +2,7 @@
 #include "judge/verdict.h"
 
 #include <math.h>
+#include <signal.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
@@ -200,6 +201,12 @@ static void interrupt_after_the_scheduler_died(struct run *run)
 {
 	set_sched_exit(run);
 	interrupt(run);
+}
+
+static void interrupt_judging(struct run *run)
+{
+	run->v.interrupted_by = SIGTERM;
+	run->d[0].outcome = KTSTR_OUTCOME_ERROR;
 }
 
 static void panic(struct run *run)
@@ -489,6 +496,7 @@ static const struct {
 	  "interrupted by SIGINT; what 1 checker found is of a run cut short" },
 	{ interrupt_after_the_scheduler_died, FAIL, "scheduler_died",
 	  "the scheduler died: runnable task stall" },
+	{ interrupt_judging, ERROR, "judging_interrupted", "interrupted by SIGTERM while judging" },
 	{ panic, ERROR, "guest_panicked", "kernel panic 2.0 s after the start" },
 	{ panic_after_the_end, ERROR, "guest_panicked", "the guest's kernel panicked" },
 	{ crash, ERROR, "agent_crashed", "the agent crashed: SIGSEGV" },

@@ -46,6 +46,9 @@ enum how {
 	HOW_WRITES_FILE,
 	HOW_TERMINAL,
 	HOW_CONTEXT,
+	HOW_OPEN_HANGS,
+	HOW_OBSERVE_HANGS,
+	HOW_SLOW,
 };
 
 static const char *const words[] = {
@@ -83,6 +86,9 @@ static const char *const words[] = {
 	[HOW_WRITES_FILE] = "writes_file",
 	[HOW_TERMINAL] = "terminal",
 	[HOW_CONTEXT] = "context",
+	[HOW_OPEN_HANGS] = "open_hangs",
+	[HOW_OBSERVE_HANGS] = "observe_hangs",
+	[HOW_SLOW] = "slow",
 	NULL,
 };
 
@@ -135,6 +141,8 @@ static int bad_open(struct ktstr_judge *judge, const struct ktstr_value *values,
 {
 	struct state *state;
 
+	while (values[0].i == HOW_OPEN_HANGS)
+		(void)pause();
 	if (values[0].i == HOW_OPEN_FAILS)
 		return ktstr_fail(err, -EINVAL, "no CPUs to speak of");
 	state = calloc(1, sizeof(*state));
@@ -154,6 +162,10 @@ static int bad_observe(void *arg, const struct ktstr_frame *frame, struct ktstr_
 	state->seen++;
 	if (frame->msg_type != KTSTR_MSG_STDOUT)
 		return ktstr_fail(err, -EINVAL, "was shown a frame that it did not want");
+	while (state->how == HOW_OBSERVE_HANGS)
+		(void)pause();
+	if (state->how == HOW_SLOW)
+		(void)usleep(200 * 1000);
 	if (state->how == HOW_OBSERVE_FAILS)
 		return ktstr_fail(err, -EBADMSG, "frame %u makes no sense", (unsigned)state->seen);
 	return 0;
