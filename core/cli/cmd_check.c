@@ -14,7 +14,9 @@ const struct command cli_check = {
 		   "with their\n"
 		   "parameters of then, and those of --checker; with --only, those of --checker "
 		   "alone.\n"
-		   "They are looked for by name, as always: a recorded path is not followed.",
+		   "They are looked for by name, then at their recorded path if that has the same "
+		   "file still;\n"
+		   "--checker PATH stands in for the recorded one of its name.",
 	.options = CLI_CHECKER | CLI_ONLY | CLI_PLUGIN_DIR | CLI_TIMINGS | CLI_TIMEOUT |
 		   CLI_OUTPUT | CLI_MESSAGES,
 	.min_arguments = 1,

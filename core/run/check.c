@@ -20,6 +20,13 @@
 #include "run/prepare.h"
 #include "run/record.h"
 
+/* A checker of --checker. */
+struct given {
+	struct plugin_ref ref; /* owns its parameters */
+	struct plugin *plugin;
+	bool stands_in; /* for one that the run names */
+};
+
 struct check {
 	const struct run_options *options;
 	char *run_path;
@@ -27,9 +34,9 @@ struct check {
 	char *console_path; /* NULL: there is none beside the run file */
 	struct run_paths paths;
 	struct registry *registry;
-	struct facts *facts;	 /* for its META record */
-	struct plugin_ref *refs; /* of options->checkers; own their parameters */
-	size_t ref_count;
+	struct facts *facts; /* for its META record */
+	struct given *given; /* of options->checkers */
+	size_t given_count;
 	struct judge_checker *checkers;
 	size_t checker_count;
 	struct verdict verdict;
@@ -93,61 +100,130 @@ static void add_checker(struct check *check, const struct plugin *plugin, const 
 					.params = params };
 }
 
-/* Has this plugin changed since the run? */
-static void compare_plugin(const struct check *check, const struct plugin *plugin)
+/* The plugin as it was when the run was recorded, or NULL. */
+static const struct meta_plugin *plugin_then(const struct check *check, uint32_t kind,
+					     const char *name)
 {
 	const struct meta *meta = check->facts->meta;
 
-	for (size_t i = 0; i < meta->plugin_count; i++) {
-		const struct meta_plugin *then = &meta->plugins[i];
+	for (size_t i = 0; i < meta->plugin_count; i++)
+		if (strcmp(meta->plugins[i].name, name) == 0 &&
+		    strcmp(meta->plugins[i].kind, plugin_kind_name(kind)) == 0)
+			return &meta->plugins[i];
+	return NULL;
+}
 
-		if (strcmp(then->name, plugin->descriptor->name) == 0 &&
-		    strcmp(then->kind, plugin_kind_name(plugin->descriptor->kind)) == 0 &&
-		    then->crc32 != plugin->crc32)
-			log_note("%s '%s' is not the same file as when the run was recorded",
-				 then->kind, then->name);
-	}
+/* Has this plugin changed since the run? */
+static void compare_plugin(const struct check *check, const struct plugin *plugin)
+{
+	const struct ktstr_plugin *now = plugin->descriptor;
+	const struct meta_plugin *then = plugin_then(check, now->kind, now->name);
+
+	if (then && then->crc32 != plugin->crc32)
+		log_note("%s '%s' is not the same file as when the run was recorded", then->kind,
+			 then->name);
 }
 
 /*
- * A checker that the run names. Found by name in the search path alone: a path in a file that
- * somebody sent is no reason to run what lies there.
+ * Is the file at the recorded path still the one of then? A path in a file that somebody sent is
+ * no reason to run what lies there: it must have the recorded checksum, and nobody but this user
+ * and root may have put it there.
  */
+static bool is_file_of_then(const struct check *check, const struct meta_checker *recorded,
+			    uint32_t kind)
+{
+	const struct meta_plugin *then = plugin_then(check, kind, recorded->name);
+	struct ktstr_error ignored; /* the name that was not found is what is told */
+	struct stat status;
+	uint32_t crc32;
+
+	return then && recorded->path[0] == '/' && stat(recorded->path, &status) == 0 &&
+	       S_ISREG(status.st_mode) && !(status.st_mode & S_IWOTH) &&
+	       (status.st_uid == geteuid() || status.st_uid == 0) &&
+	       plugin_file_crc32(recorded->path, &crc32, &ignored) == 0 && crc32 == then->crc32;
+}
+
+/* A checker of --checker PATH of that name, or NULL. */
+static struct given *find_stand_in(struct check *check, uint32_t kind, const char *name)
+{
+	for (size_t i = 0; i < check->given_count; i++) {
+		struct given *given = &check->given[i];
+		const struct ktstr_plugin *d = given->plugin->descriptor;
+
+		if (strchr(given->ref.name, '/') && d->kind == kind && strcmp(d->name, name) == 0)
+			return given;
+	}
+	return NULL;
+}
+
+static int no_recorded(const struct check *check, const struct meta_checker *recorded,
+		       uint32_t kind, struct ktstr_error *err)
+{
+	char why[KTSTR_ERROR_TEXT_MAX];
+
+	str_copy(why, sizeof(why), err->text);
+	return ktstr_fail(err, -ENOENT, "%s was judged by '%s'; give it with %s: %.600s",
+			  check->run_path, recorded->path,
+			  kind == KTSTR_KIND_CHECKER ? "--checker PATH, or its folder with "
+						       "--plugin-dir"
+						     : "--plugin-dir FOLDER",
+			  why);
+}
+
+/* By name in the search path, and by the recorded path where that is safe. */
+static int find_recorded(struct check *check, const struct meta_checker *recorded, uint32_t kind,
+			 struct plugin **ret, struct ktstr_error *err)
+{
+	int rc = registry_get(check->registry, kind, recorded->name, ret, err);
+
+	if (rc == -ENOENT && is_file_of_then(check, recorded, kind))
+		return registry_get(check->registry, kind, recorded->path, ret, err);
+	if (rc == -ENOENT)
+		return no_recorded(check, recorded, kind, err);
+	if (rc < 0)
+		(void)ktstr_prefix(err, "%s was judged by '%s'", check->run_path, recorded->path);
+	return rc;
+}
+
+/* A checker that the run names, or what was given in its place. */
 static int add_recorded(struct check *check, const struct meta_checker *recorded,
 			struct ktstr_error *err)
 {
 	uint32_t kind =
 		strcmp(recorded->kind, "scenario") == 0 ? KTSTR_KIND_SCENARIO : KTSTR_KIND_CHECKER;
+	struct given *given = find_stand_in(check, kind, recorded->name);
 	struct source source = { .name = check->run_path };
-	struct plugin *plugin;
-	int rc;
+	struct plugin *plugin = given ? given->plugin : NULL;
+	int rc = 0;
 
 	if (strchr(recorded->name, '/'))
 		return ktstr_fail(err, -EBADMSG, "%s: '%s' is no name of a checker",
 				  check->run_path, recorded->name);
-	rc = registry_get(check->registry, kind, recorded->name, &plugin, err);
-	if (rc < 0) {
-		(void)ktstr_prefix(err, "%s was judged by '%s'", check->run_path, recorded->path);
-		return rc;
-	}
-	rc = prepare_check_params(check->registry, plugin, recorded->params, &source, err);
+	if (given)
+		given->stands_in = true;
+	else
+		rc = find_recorded(check, recorded, kind, &plugin, err);
 	if (rc < 0)
 		return rc;
 	compare_plugin(check, plugin);
-	add_checker(check, plugin, recorded->params);
-	return 0;
+	if (given && given->ref.params && given->ref.params->child_count > 0) {
+		add_checker(check, plugin, given->ref.params);
+		return 0;
+	}
+	rc = prepare_check_params(check->registry, plugin, recorded->params, &source, err);
+	if (rc == 0)
+		add_checker(check, plugin, recorded->params);
+	return rc;
 }
 
-static int add_given(struct check *check, const char *argument, struct ktstr_error *err)
+static int load_given(struct check *check, const char *argument, struct ktstr_error *err)
 {
-	struct plugin *plugin;
+	struct given *given = &check->given[check->given_count];
 	int rc = prepare_argument(check->registry, KTSTR_KIND_CHECKER, "--checker", argument,
-				  &check->refs[check->ref_count], &plugin, err);
+				  &given->ref, &given->plugin, err);
 
-	if (rc < 0)
-		return rc;
-	add_checker(check, plugin, check->refs[check->ref_count++].params);
-	return 0;
+	check->given_count += rc == 0;
+	return rc;
 }
 
 static int find_checkers(struct check *check, struct ktstr_error *err)
@@ -160,14 +236,17 @@ static int find_checkers(struct check *check, struct ktstr_error *err)
 
 	if (rc < 0)
 		return rc;
-	check->refs = calloc(options->checker_count + 1, sizeof(*check->refs));
+	check->given = calloc(options->checker_count + 1, sizeof(*check->given));
 	check->checkers = calloc(recorded + options->checker_count + 1, sizeof(*check->checkers));
-	if (!check->refs || !check->checkers)
+	if (!check->given || !check->checkers)
 		return no_memory(err);
+	for (size_t i = 0; i < options->checker_count && rc == 0; i++)
+		rc = load_given(check, options->checkers[i], err);
 	for (size_t i = 0; i < recorded && rc == 0; i++)
 		rc = add_recorded(check, &meta->checkers[i], err);
-	for (size_t i = 0; i < options->checker_count && rc == 0; i++)
-		rc = add_given(check, options->checkers[i], err);
+	for (size_t i = 0; i < check->given_count && rc == 0; i++)
+		if (!check->given[i].stands_in)
+			add_checker(check, check->given[i].plugin, check->given[i].ref.params);
 	if (rc == 0 && check->checker_count == 0)
 		return ktstr_fail(err, -EINVAL,
 				  "'%s' names no checker, so nothing could be judged; add one with "
@@ -193,6 +272,7 @@ static int judge(struct check *check, struct ktstr_error *err)
 		.accel = meta->accel,
 		.plugin_folders = (const char *const *)check->paths.plugin_folders,
 		.time_limit_ns = check->options->checker_timeout_ns,
+		.signal_fd = -1,
 	};
 	int rc = judge_run(&spec, &check->verdict, err);
 
@@ -242,9 +322,9 @@ static void check_done(struct check *check)
 {
 	verdict_done(&check->verdict);
 	free(check->checkers);
-	for (size_t i = 0; i < check->ref_count; i++)
-		plugin_ref_done(&check->refs[i]);
-	free(check->refs);
+	for (size_t i = 0; i < check->given_count; i++)
+		plugin_ref_done(&check->given[i].ref);
+	free(check->given);
 	facts_free(check->facts);
 	registry_free(check->registry);
 	run_paths_done(&check->paths);

@@ -46,6 +46,32 @@ case_a_recorded_run_is_judged_the_same() {
 	expect_says 'told to fail'
 }
 
+case_a_checker_given_by_path_judges_again() {
+	local plugin=$work/misjudge.so
+	cp "$(find "$KTSTR_TEST_PLUGINS" -name misjudge.so)" "$plugin"
+	short_hog
+	ktstr run "$file" --run-dir "$work/run" --only --checker "$plugin,how=fail"
+	expect_status 1
+	ktstr check "$work/run"
+	expect_status 1
+	expect_says 'told to fail'
+	chmod o+w "$plugin"
+	ktstr check "$work/run"
+	expect_status 2
+	expect_says "was judged by '$plugin'; give it with --checker PATH"
+	chmod o-w "$plugin"
+	printf x >>"$plugin"
+	ktstr check "$work/run"
+	expect_status 2
+	expect_says "give it with --checker PATH"
+	ktstr check "$work/run" --checker "$plugin" --output json
+	expect_status 1
+	expect_json '(.checkers | length) == 1 and .checkers[0].outcome == "FAIL"'
+	expect_says 'not the same file as when the run was recorded'
+	ktstr check "$work/run" --checker "$plugin,how=pass"
+	expect_status 0
+}
+
 case_timings_are_shown_and_kept() {
 	short_hog
 	run --timings

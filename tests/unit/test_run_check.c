@@ -164,7 +164,8 @@ static const struct {
 	{ META("{\"name\": \"./evil\", \"kind\": \"checker\"}"), NULL,
 	  "'./evil' is no name of a checker" },
 	{ META("{\"name\": \"gone\", \"path\": \"/p/gone.so\", \"kind\": \"checker\"}"), NULL,
-	  "was judged by '/p/gone.so': " },
+	  "was judged by '/p/gone.so'; give it with --checker PATH, or its folder with "
+	  "--plugin-dir: no checker 'gone'" },
 	{ META("{\"name\": \"gap\", \"kind\": \"checker\", \"params\": {\"x\": \"1\"}}"), NULL,
 	  "unknown key 'x'" },
 	{ META(GAP), "gap,max_gpa=1s", "--checker: gap: unknown key 'max_gpa'" },
