@@ -6,9 +6,8 @@ static int run(const struct cli_options *options)
 	const char *scenario = options->scenario;
 
 	if (scenario && options->argument_count > 0)
-		return cli_usage(&cli_run, options,
-				 "two scenarios: '%s' and '%s'; one run has one", scenario,
-				 options->arguments[0]);
+		return cli_usage(&cli_run, options, "two scenarios: '%s' and '%s'; one run has one",
+				 scenario, options->arguments[0]);
 	if (!scenario && options->argument_count == 0)
 		return cli_usage(&cli_run, options, "no scenario is given");
 	return run_scenario(scenario ? scenario : options->arguments[0], &options->run);
