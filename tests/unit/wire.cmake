@@ -1,4 +1,5 @@
 ktstr_unit_test(wire ktstr_wire)
+ktstr_unit_test(wire_payload ktstr_wire)
 ktstr_unit_test(wire_requests ktstr_wire)
 
 # The same tests with zlib's CRC, whichever library the build takes: its object comes before the archive's.
