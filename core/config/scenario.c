@@ -337,12 +337,21 @@ static int parse_taken(const char *name, char *text, size_t length, struct scena
 	return 0;
 }
 
+static int fail_too_large(const char *name, struct ktstr_error *err)
+{
+	const struct source source = { .name = name };
+
+	return source_fail(&source, 1, 1, err, "larger than %u bytes", YAML_FILE_MAX);
+}
+
 int scenario_load(const char *path, struct scenario_spec **ret, struct ktstr_error *err)
 {
 	size_t length;
 	char *text;
 	int rc = io_read_file(path, YAML_FILE_MAX, &text, &length, err);
 
+	if (rc == -EFBIG)
+		return fail_too_large(path, err);
 	return rc < 0 ? rc : parse_taken(path, text, length, ret, err);
 }
 
@@ -352,7 +361,7 @@ int scenario_parse(const char *name, const char *text, size_t length, struct sce
 	char *copy;
 
 	if (length > YAML_FILE_MAX)
-		return ktstr_fail(err, -EINVAL, "%s: larger than %u bytes", name, YAML_FILE_MAX);
+		return fail_too_large(name, err);
 	copy = malloc(length + 1);
 	if (!copy)
 		return ktstr_fail(err, -ENOMEM, "cannot read '%s': out of memory", name);

@@ -51,8 +51,8 @@ struct scenario_spec {
 	uint64_t watchdog_ns; /* beyond the scenario's own duration */
 };
 
-/* Read and check @path ("-" is not special). -EINVAL with "file:line:col: ..." or the errno of the
- * read, -EFBIG over YAML_FILE_MAX. */
+/* Read and check @path ("-" is not special). -EINVAL with "file:line:col: ...", also over
+ * YAML_FILE_MAX, or the errno of the read. */
 int scenario_load(const char *path, struct scenario_spec **ret, struct ktstr_error *err);
 
 /* The same from text that is in memory; @name is used in messages. The text is copied. */

@@ -310,7 +310,8 @@ int yaml_parse(const struct source *source, struct node **ret, struct ktstr_erro
 	int rc;
 
 	if (source->length > YAML_FILE_MAX)
-		return source_fail(source, 0, 0, err, "larger than %u bytes", YAML_FILE_MAX);
+		return source_fail(&(struct source){ .name = source->name }, 1, 1, err,
+				   "larger than %u bytes", YAML_FILE_MAX);
 	nul = memchr(source->text, '\0', source->length);
 	if (nul)
 		return fail_at_offset(&loader, (size_t)(nul - source->text),

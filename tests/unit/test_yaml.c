@@ -196,7 +196,7 @@ Test(yaml, limits_hold)
 	expect_said(repeat("a: ", "[", 500000), "x:1:35: nested more than 32 deep");
 	expect_said(repeat("", "- ", 500000), "x:1:65: nested more than 32 deep");
 	expect_said(repeat("a: [", "x,", 200000), "x:1:200001: more than 100000 values");
-	expect_said(repeat("", "x", YAML_FILE_MAX + 1), "x: larger than 1048576 bytes");
+	expect_said(repeat("", "x", YAML_FILE_MAX + 1), "x:1:1: larger than 1048576 bytes");
 }
 
 Test(yaml, keys_of_a_map_are_limited)
