@@ -101,6 +101,8 @@ void coord_decide(struct coord *c, enum coord_end end, const char *format, ...)
 		va_start(args, format);
 		(void)vsnprintf(c->result->text, sizeof(c->result->text), format, args);
 		va_end(args);
+		if (c->observer && c->observer->decided)
+			c->observer->decided(c->observer->arg, end);
 	}
 	wind(c, ends[end].grace_ns, ends[end].then_kill);
 	wake_guest(c, ends[end].wake);

@@ -100,6 +100,7 @@ struct coord_observer {
 	void (*output)(void *arg, uint32_t msg_type, const void *bytes,
 		       uint32_t length); /* STDOUT, STDERR, SCHED_LOG */
 	void (*warning)(void *arg, const char *text);
+	void (*decided)(void *arg, enum coord_end end); /* why the run ends, once */
 	void (*tick)(void *arg, const struct dispatch_sinks *sinks,
 		     uint64_t frames); /* ten times a second */
 };

@@ -118,6 +118,7 @@ static void on_console_line(void *arg, const char *line)
 
 	for (size_t i = 0; i < ARRAY_SIZE(alarming) && !is_alarming; i++)
 		is_alarming = strstr(line, alarming[i]) != NULL;
+	observe->warnings += is_alarming;
 	if (is_alarming && may_show(observe, OBSERVE_ALARM))
 		log_warning("console: %s", line);
 	else if (observe->is_verbose && may_show(observe, OBSERVE_DETAIL))
@@ -148,11 +149,20 @@ static void on_warning(void *arg, const char *text)
 	log_warning("%s", text);
 }
 
+/* A phase that the run broke in is not done; what is still to be done in order follows. */
+static void on_decided(void *arg, enum coord_end end)
+{
+	struct observe *observe = arg;
+
+	if (end != COORD_END_STREAM)
+		live_done(observe->live, false);
+}
+
 static void on_tick(void *arg, const struct dispatch_sinks *sinks, uint64_t frames)
 {
 	struct observe *observe = arg;
 	double elapsed = (double)(clock_monotonic_ns() - observe->phase_start_ns) / NS_PER_S;
-	char total[32] = "", counted[40] = "", line[256];
+	char total[32] = "", counted[40] = "", warned[40] = "", line[256];
 
 	(void)sinks;
 	if (observe->phase_budget_ns > 0)
@@ -160,8 +170,11 @@ static void on_tick(void *arg, const struct dispatch_sinks *sinks, uint64_t fram
 			       (double)observe->phase_budget_ns / NS_PER_S);
 	if (frames > 0)
 		(void)snprintf(counted, sizeof(counted), ", %" PRIu64 " frames", frames);
-	(void)snprintf(line, sizeof(line), "%s%s%.1f%s s%s", observe->detail,
-		       observe->detail[0] ? "  " : "", elapsed, total, counted);
+	if (observe->warnings > 0)
+		(void)snprintf(warned, sizeof(warned), ", %" PRIu64 " warning%s", observe->warnings,
+			       observe->warnings > 1 ? "s" : "");
+	(void)snprintf(line, sizeof(line), "%s%s%.1f%s s%s%s", observe->detail,
+		       observe->detail[0] ? "  " : "", elapsed, total, counted, warned);
 	live_update(observe->live, line);
 }
 
@@ -190,6 +203,7 @@ void observe_init(struct observe *observe, const struct run_options *options)
 			      .console_line = on_console_line,
 			      .output = on_output,
 			      .warning = on_warning,
+			      .decided = on_decided,
 			      .tick = on_tick },
 	};
 	/* Without memory for it nothing live is shown, and messages go where they went before. */

@@ -28,6 +28,7 @@ struct observe {
 	struct live *live;
 	struct coord_observer observer; /* for coord_spec */
 	bool is_verbose;
+	uint64_t warnings;     /* of the guest's console */
 	const char *scheduler; /* borrowed names */
 	const char *scenario;
 	uint64_t phase_start_ns;  /* CLOCK_MONOTONIC */

@@ -87,6 +87,31 @@ Test(observe, says_which_phase_failed)
 	cr_assert_str_eq(ended(false), "ktstr: kernel: 7.2.0\nktstr: kernel failed\n");
 }
 
+Test(observe, says_in_which_phase_the_run_broke)
+{
+	const struct coord_observer *o;
+
+	begin();
+	o = &observe.observer;
+	o->scenario(o->arg, true);
+	o->decided(o->arg, COORD_END_WATCHDOG);
+	o->scenario(o->arg, false);
+	cr_assert_str_eq(ended(true), "ktstr: scenario: cpu_hog\n"
+				      "ktstr: scenario failed\n"
+				      "ktstr: teardown\n");
+}
+
+Test(observe, does_not_take_the_end_of_the_stream_for_a_failure)
+{
+	const struct coord_observer *o;
+
+	begin();
+	o = &observe.observer;
+	o->scenario(o->arg, false);
+	o->decided(o->arg, COORD_END_STREAM);
+	cr_assert_str_eq(ended(true), "ktstr: teardown\n");
+}
+
 Test(observe, warns_of_a_scheduler_that_does_not_come_up)
 {
 	const struct coord_observer *o;
@@ -182,7 +207,13 @@ Test(observe, shows_time_plan_and_frames_in_the_live_line)
 	o->tick(o->arg, NULL, 0);
 	o->step(o->arg, &step, "storm");
 	o->tick(o->arg, NULL, 42);
+	o->console_line(o->arg, "BUG: one");
+	o->tick(o->arg, NULL, 43);
+	o->console_line(o->arg, "BUG: two");
+	o->tick(o->arg, NULL, 44);
 	text = ended(true);
+	cr_expect(strstr(text, ", 43 frames, 1 warning\033[K"), "%s", text);
+	cr_expect(strstr(text, ", 44 frames, 2 warnings\033[K"), "%s", text);
 	cr_expect(strstr(text, "\rkernel     7.2.0  0."), "%s", text);
 	cr_expect_null(strstr(text, "0 frames"), "%s", text);
 	cr_expect(strstr(text, "\rscenario   cpu_hog: step 2/3 storm  0."), "%s", text);
