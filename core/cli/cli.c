@@ -150,7 +150,8 @@ static void look_at_terminals(struct run_options *options)
 	options->out = stdout;
 	options->has_out_colour = cli_has_colour(STDOUT_FILENO, no_color, term);
 	options->has_colour = cli_has_colour(STDERR_FILENO, no_color, term);
-	options->is_terminal = cli_has_colour(STDERR_FILENO, NULL, term);
+	/* A line that rewrites itself is no plainer than colours are. */
+	options->is_terminal = options->has_colour;
 	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0)
 		options->width = size.ws_col;
 }
@@ -162,6 +163,8 @@ static int check_arguments(const struct command *command, const struct cli_optio
 	if (options->argument_count > command->max_arguments)
 		return cli_usage(command, options, "unexpected argument '%s'",
 				 options->arguments[command->max_arguments]);
+	if (options->run.has_only_checkers && options->run.checker_count == 0)
+		return cli_usage(command, options, "--only needs --checker");
 	return EXIT_PASS;
 }
 

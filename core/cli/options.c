@@ -310,6 +310,17 @@ static int bad_option(int code, char **argv, const struct tables *tables, struct
 	return unknown_option(word, tables, err);
 }
 
+/* Is JSON asked for anywhere, also behind what cannot be read? An error is a document then, too. */
+static bool asks_for_json(int argc, char **argv, uint32_t mask)
+{
+	for (int i = 1; (mask & CLI_OUTPUT) && i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--output=json") == 0 ||
+		    (strcmp(argv[i], "--output") == 0 && i + 1 < argc &&
+		     strcmp(argv[i + 1], "json") == 0))
+			return true;
+	return false;
+}
+
 int cli_options_parse(int argc, char **argv, uint32_t mask, struct cli_options *ret,
 		      struct ktstr_error *err)
 {
@@ -321,6 +332,7 @@ int cli_options_parse(int argc, char **argv, uint32_t mask, struct cli_options *
 	ret->plugin_folders = calloc((size_t)argc + 1, sizeof(*ret->plugin_folders));
 	if (!ret->checkers || !ret->plugin_folders)
 		return ktstr_fail(err, -ENOMEM, "cannot read the command line: out of memory");
+	ret->run.is_json = asks_for_json(argc, argv, mask);
 	make_tables(mask, &tables);
 	optind = 0; /* start anew, also after an earlier parse */
 	opterr = 0;

@@ -41,7 +41,8 @@ struct cli_options {
 /*
  * Parse @argv (argv[0] is passed over, words are put in another order) by the options of @mask.
  * -EINVAL with the sentence: unknown (with the nearest known one), ambiguous, argument missing or
- * not wanted, a value that is none. cli_options_done() is due whatever comes back.
+ * not wanted, a value that is none; whether JSON is asked for is known then, too.
+ * cli_options_done() is due whatever comes back.
  */
 int cli_options_parse(int argc, char **argv, uint32_t mask, struct cli_options *ret,
 		      struct ktstr_error *err);

@@ -345,12 +345,22 @@ static int choose_accel(struct prepared *p, struct ktstr_error *err)
 	return 0;
 }
 
+bool prepare_names_kernel(const struct prepared *p)
+{
+	const char *environment = getenv("KTSTR_KERNEL");
+
+	return p->spec->vm.kernel || (environment && *environment);
+}
+
+int prepare_kernel(struct prepared *p, struct ktstr_error *err)
+{
+	return kernel_find(p->spec->vm.kernel, &p->kernel, err);
+}
+
 int prepare_machine(struct prepared *p, struct ktstr_error *err)
 {
-	int rc = kernel_find(p->spec->vm.kernel, &p->kernel, err);
+	int rc = check_kernel(p, err);
 
-	if (rc == 0)
-		rc = check_kernel(p, err);
 	if (rc == 0)
 		rc = choose_accel(p, err);
 	return rc;

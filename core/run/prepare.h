@@ -31,9 +31,8 @@ struct prepared {
 	struct prepared_checker *checkers;
 	size_t checker_count;
 	struct run_needs needs;
-	/* By prepare_machine(). */
-	struct kernel *kernel;
-	bool is_kvm;
+	struct kernel *kernel; /* by prepare_kernel() */
+	bool is_kvm;	       /* by prepare_machine() */
 };
 
 /*
@@ -44,8 +43,13 @@ struct prepared {
 int prepare_scenario(const char *scenario, const struct run_options *options,
 		     const struct run_paths *paths, struct prepared **ret, struct ktstr_error *err);
 
+/* Choose the kernel. An error is the user's to mend when one was named, else the machine's. */
+int prepare_kernel(struct prepared *prepared, struct ktstr_error *err);
+/* Was a kernel named, by the command line, the scenario file or KTSTR_KERNEL? */
+bool prepare_names_kernel(const struct prepared *prepared);
+
 /*
- * Choose the kernel and see that it has what ktstr and the plugins need, and choose KVM or TCG.
+ * See that the kernel has what ktstr and the plugins need, and choose KVM or TCG.
  * Errors are the machine's (EXIT_ERROR). Logs a warning for a kernel whose config is not known, and
  * a note when KVM does not work.
  */

@@ -82,17 +82,42 @@ static int is_empty_folder(const char *path, struct ktstr_error *err)
 	return rc;
 }
 
+/* Cut the last part of @path off. False: it was the only one. */
+static bool cut_last(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (slash)
+		*slash = '\0';
+	return slash && slash != path;
+}
+
+/* How much of @path is there already; 0: nothing of it. */
+static int existing_length(const char *path, size_t *ret, struct ktstr_error *err)
+{
+	_cleanup_free_ char *part = strdup(path);
+	struct stat status;
+
+	if (!part)
+		return no_memory(err);
+	*ret = 0;
+	do {
+		if (stat(part, &status) == 0)
+			*ret = strlen(part);
+	} while (*ret == 0 && cut_last(part));
+	return 0;
+}
+
 static int make_folder(struct record *record, const char *run_folder, const char *name,
 		       uint64_t realtime_ns, struct ktstr_error *err)
 {
 	_cleanup_free_ char *runs = NULL;
 	_cleanup_free_ char *own = NULL;
-	struct stat status;
 	int rc;
 
 	if (run_folder) {
-		record->folder = strdup(run_folder);
-		record->is_folder_new = stat(run_folder, &status) < 0;
+		rc = existing_length(run_folder, &record->kept_length, err);
+		record->folder = rc == 0 ? strdup(run_folder) : NULL;
 		if (!record->folder)
 			return no_memory(err);
 		rc = io_make_dirs(run_folder, err);
@@ -103,9 +128,9 @@ static int make_folder(struct record *record, const char *run_folder, const char
 		return rc;
 	own = folder_name(name, realtime_ns);
 	record->folder = own ? str_format("%s/%s", runs, own) : NULL;
-	record->is_folder_new = true;
 	if (!record->folder)
 		return no_memory(err);
+	record->kept_length = strlen(runs); /* that of all runs stays */
 	record->is_listed = true;
 	return io_make_dirs(record->folder, err);
 }
@@ -131,20 +156,33 @@ static int make_files(struct record *record, uint64_t seed, uint64_t realtime_ns
 	return 0;
 }
 
+/* Whose fault is it that a given folder cannot be used? -ENOTDIR: whoever named it. */
+static int blame(int rc, struct ktstr_error *err)
+{
+	static const int faults[] = { EACCES, EPERM,	    EROFS, EEXIST,
+				      ENOENT, ENAMETOOLONG, ELOOP, ENOTDIR };
+
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+		if (rc == -faults[i]) {
+			(void)ktstr_prefix(err, "--run-dir");
+			err->code = -ENOTDIR;
+			return -ENOTDIR;
+		}
+	}
+	return rc;
+}
+
 int record_open(const char *run_folder, const char *name, uint64_t seed, uint64_t start_realtime_ns,
 		struct record *ret, struct ktstr_error *err)
 {
 	struct record record = { .console_fd = -1, .run_fd = -1 };
 	int rc = make_folder(&record, run_folder, name, start_realtime_ns, err);
 
-	if (rc < 0) {
-		record_done(&record);
-		return rc;
-	}
-	rc = make_files(&record, seed, start_realtime_ns, err);
+	if (rc == 0)
+		rc = make_files(&record, seed, start_realtime_ns, err);
 	if (rc < 0) {
 		record_discard(&record);
-		return rc;
+		return run_folder ? blame(rc, err) : rc;
 	}
 	*ret = record;
 	return 0;
@@ -175,8 +213,13 @@ void record_discard(struct record *record)
 		(void)unlink(record->run_path);
 	if (record->console_path)
 		(void)unlink(record->console_path);
-	if (record->folder && record->is_folder_new)
-		(void)rmdir(record->folder);
+	if (record->folder) {
+		_cleanup_free_ char *part = strdup(record->folder);
+
+		while (part && strlen(part) > record->kept_length &&
+		       (rmdir(part) == 0 || errno == ENOENT) && cut_last(part))
+			;
+	}
 	record_done(record);
 }
 

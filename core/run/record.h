@@ -23,8 +23,8 @@
 
 struct record {
 	char *folder;
-	bool is_folder_new;
-	bool is_listed; /* in the folder of all runs, not one of --run-dir */
+	size_t kept_length; /* of the part of the folder's path that was there before */
+	bool is_listed;	    /* in the folder of all runs, not one of --run-dir */
 	char *run_path;
 	char *console_path;
 	char *verdict_path;
@@ -33,14 +33,15 @@ struct record {
 	int console_fd; /* -1: none */
 };
 
-/* Make the folder and the files. -ENOTEMPTY when @run_folder has something in it. */
+/* Make the folder and the files. -ENOTEMPTY when @run_folder has something in it, -ENOTDIR when it
+ * cannot be what was asked for. Leaves nothing on failure. */
 int record_open(const char *run_folder, const char *name, uint64_t seed, uint64_t start_realtime_ns,
 		struct record *ret, struct ktstr_error *err);
 
 /* The run has begun: let `latest`, beside its folder, point to it. */
 void record_link_latest(const struct record *record);
 
-/* The run did not begin: take files and folder away again. */
+/* The run did not begin: take the files and the folders that were made away again. */
 void record_discard(struct record *record);
 
 /* Close the run file and the console log; the paths and run_fd stay until record_done(). */

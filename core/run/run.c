@@ -68,6 +68,11 @@ static int stage_record(struct run *run, struct ktstr_error *err)
 			   run->prepared->spec->seed, run->start_realtime_ns, &run->record, err);
 }
 
+static int stage_kernel(struct run *run, struct ktstr_error *err)
+{
+	return prepare_kernel(run->prepared, err);
+}
+
 static int stage_machine(struct run *run, struct ktstr_error *err)
 {
 	int rc = prepare_machine(run->prepared, err);
@@ -257,17 +262,19 @@ static const struct stage {
 	int (*run)(struct run *run, struct ktstr_error *err);
 	int exit_code;
 } stages[] = {
-	{ stage_paths, EXIT_ERROR },   { stage_scenario, EXIT_USAGE }, { stage_record, EXIT_ERROR },
-	{ stage_machine, EXIT_ERROR }, { stage_image, EXIT_ERROR },    { stage_vm, EXIT_ERROR },
-	{ stage_meta, EXIT_ERROR },    { stage_coord, EXIT_ERROR },    { stage_close, EXIT_ERROR },
-	{ stage_judge, EXIT_ERROR },   { stage_report, EXIT_ERROR },
+	{ stage_paths, EXIT_ERROR },  { stage_scenario, EXIT_USAGE }, { stage_record, EXIT_ERROR },
+	{ stage_kernel, EXIT_ERROR }, { stage_machine, EXIT_ERROR },  { stage_image, EXIT_ERROR },
+	{ stage_vm, EXIT_ERROR },     { stage_meta, EXIT_ERROR },     { stage_coord, EXIT_ERROR },
+	{ stage_close, EXIT_ERROR },  { stage_judge, EXIT_ERROR },    { stage_report, EXIT_ERROR },
 };
 
 /* Errors that say by themselves whose they are, whatever stage they come from. */
-static int exit_code_of(const struct stage *stage, int rc)
+static int exit_code_of(const struct run *run, const struct stage *stage, int rc)
 {
 	if (rc == -ENOMEM)
 		return EXIT_ERROR;
+	if (rc < 0 && stage->run == stage_kernel && prepare_names_kernel(run->prepared))
+		return EXIT_USAGE;
 	if (rc == -ENOTDIR || rc == -ENOTEMPTY) /* --plugin-dir, --run-dir */
 		return EXIT_USAGE;
 	return stage->exit_code;
@@ -323,7 +330,7 @@ int run_scenario(const char *scenario, const struct run_options *options)
 	observe_init(&run.observe, options);
 	for (size_t i = 0; i < ARRAY_SIZE(stages) && rc == 0; i++) {
 		rc = stages[i].run(&run, &err);
-		exit_code = exit_code_of(&stages[i], rc);
+		exit_code = exit_code_of(&run, &stages[i], rc);
 	}
 	if (rc < 0) {
 		live_done(run.observe.live, false);

@@ -5,8 +5,8 @@
  * options->out, logs its messages, and returns the process's exit code (judge/verdict.h).
  *
  * Exit codes of failures without a verdict: what the user can mend in the command line, the
- * scenario file or a plugin is EXIT_USAGE; what the machine lacks (a kernel, an option of it,
- * memory, KVM, QEMU, disk) is EXIT_ERROR.
+ * scenario file, a plugin or the environment is EXIT_USAGE; what the machine lacks (a kernel, an
+ * option of it, memory, KVM, QEMU, disk) is EXIT_ERROR.
  */
 #ifndef RUN_RUN_H
 #define RUN_RUN_H

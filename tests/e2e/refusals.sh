@@ -121,6 +121,52 @@ case_quotes_the_line() {
 	expect_says '^ *\^'
 }
 
+case_kernel_that_is_not_there() {
+	scenario hog <<-END
+		scenario: cpu_hog
+		checkers: [gap]
+	END
+	run --kernel "$work/nothing"
+	expect_status 2
+	expect_says "$work/nothing"
+	KTSTR_KERNEL=$work/none run
+	expect_status 2
+	expect_says "KTSTR_KERNEL: .*$work/none"
+	[[ ! -e $work/run ]] || fail "a run folder was left"
+}
+
+case_run_dir_that_cannot_be_made() {
+	scenario hog <<-END
+		scenario: cpu_hog
+		checkers: [gap]
+	END
+	ktstr run "$file" --run-dir "$file/a/b"
+	expect_status 2
+	expect_says '--run-dir: cannot create folder'
+	ktstr run "$file" --run-dir "$work/a/b/c" --kernel "$work/nothing"
+	expect_status 2
+	[[ ! -e $work/a ]] || fail "folders above the run folder are left"
+}
+
+case_only_without_a_checker() {
+	ktstr check "$work" --only
+	expect_status 2
+	expect_says '--only needs --checker'
+}
+
+case_json_is_told_of_any_error() {
+	ktstr run --bogus --output json
+	expect_status 2
+	expect_json '.kind == "error" and .exit_code == 2'
+}
+
+case_scenario_file_that_is_too_large() {
+	scenario bad < <(head -c 10M /dev/zero | tr '\0' '#')
+	ktstr check-scenario "$file"
+	expect_status 2
+	expect_says 'bad\.yaml:1:1: larger than 1048576 bytes'
+}
+
 case_unknown_option() {
 	ktstr run --scenaro x.yaml
 	expect_status 2

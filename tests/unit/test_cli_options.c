@@ -79,6 +79,30 @@ Test(cli_options, fill_in_the_rest_too)
 	cr_assert(options.has_help);
 }
 
+Test(cli_options, tell_that_json_is_wanted_wherever_it_stands)
+{
+	static const struct {
+		const char *words[5];
+		uint32_t mask;
+		bool is_json;
+	} cases[] = {
+		{ { "--bogus", "--output", "json" }, EVERYTHING, true },
+		{ { "--bogus", "--output=json" }, EVERYTHING, true },
+		{ { "--output", "json", "--bogus" }, EVERYTHING, true },
+		{ { "--bogus", "--output", "text" }, EVERYTHING, false },
+		{ { "--bogus", "--", "--output", "json" }, EVERYTHING, false },
+		{ { "--bogus", "--output=json" }, CLI_KIND, false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cr_expect_lt(parse(cases[i].mask, cases[i].words), 0, "%zu", i);
+		cr_expect_eq(options.run.is_json, cases[i].is_json, "%zu", i);
+		cli_options_done(&options);
+	}
+	cr_expect_eq(parse(EVERYTHING, WORDS("--output=json", "--output=text")), 0);
+	cr_expect_not(options.run.is_json, "the last one counts");
+}
+
 Test(cli_options, are_nothing_by_default)
 {
 	cr_assert_eq(parse(EVERYTHING, WORDS("a", "--", "--seed")), 0, "%s", err.text);

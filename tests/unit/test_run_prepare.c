@@ -156,6 +156,7 @@ Test(run_prepare, refuses_a_kernel_that_is_not_there)
 	const struct run_options options = { .kernel = "/nowhere/vmlinuz" };
 
 	cr_assert_eq(prepare(hog, &options), 0, "%s", err.text);
-	cr_assert_lt(prepare_machine(prepared, &err), 0);
+	cr_assert(prepare_names_kernel(prepared));
+	cr_assert_lt(prepare_kernel(prepared, &err), 0);
 	cr_assert(strstr(err.text, "/nowhere/vmlinuz"), "%s", err.text);
 }

@@ -97,7 +97,18 @@ Test(run_record, needs_a_home)
 Test(run_record, leaves_nothing_of_a_run_that_did_not_begin)
 {
 	char *path = below("new");
+	char *deep = below("x/y/z");
+	char *top = below("x");
 
+	cr_assert_eq(record_open(deep, "hog", 1, 0, &record, &err), 0, "%s", err.text);
+	record_discard(&record);
+	cr_assert_lt(access(top, F_OK), 0, "folders above are left");
+	cr_assert_geq(mkdir(top, 0700), 0);
+	cr_assert_eq(record_open(deep, "hog", 1, 0, &record, &err), 0, "%s", err.text);
+	record_discard(&record);
+	cr_assert_eq(rmdir(top), 0, "it was there before, and is empty again");
+	free(deep);
+	free(top);
 	cr_assert_eq(record_open(path, "hog", 1, 0, &record, &err), 0, "%s", err.text);
 	record_discard(&record);
 	cr_assert_lt(access(path, F_OK), 0);
@@ -105,6 +116,22 @@ Test(run_record, leaves_nothing_of_a_run_that_did_not_begin)
 	record_discard(&record);
 	cr_assert_eq(access(folder, F_OK), 0, "a folder that was there is gone");
 	free(path);
+}
+
+Test(run_record, blames_the_user_for_a_folder_that_cannot_be)
+{
+	char *file = below("file");
+	char *path = below("file/run");
+
+	cr_assert_geq(close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
+	cr_assert_eq(record_open(path, "hog", 1, 0, &record, &err), -ENOTDIR);
+	cr_assert(str_starts(err.text, "--run-dir: cannot create folder"), "%s", err.text);
+	cr_assert_eq(record_open("/proc/nothing/run", "hog", 1, 0, &record, &err), -ENOTDIR);
+	cr_assert(str_starts(err.text, "--run-dir: cannot create folder '/proc/nothing'"), "%s",
+		  err.text);
+	cr_assert_eq(access(file, F_OK), 0);
+	free(path);
+	free(file);
 }
 
 Test(run_record, begins_with_what_was_run)
