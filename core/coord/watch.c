@@ -106,6 +106,9 @@ int watch_serve(struct coord *c, const struct ktstr_snapshot_request *request,
 		rc = find_slot(c, watch.symbol, target->address, &slot, err);
 	if (rc == 0 && (!ops || !ops->watch || !ops->unwatch || !ops->watch_hit))
 		rc = ktstr_fail(err, -EOPNOTSUPP, "this run has no VM that can watch memory");
+	if (rc == 0 && c->fds[SOURCE_DEBUGGER] < 0)
+		rc = ktstr_fail(err, -EPIPE,
+				"QEMU's debugger port is gone, so nothing can be watched");
 	if (rc < 0)
 		return rc;
 	watch.address = target->address;
