@@ -1,7 +1,7 @@
 ktstr_unit_test(assembler ktstr_coord)
 ktstr_unit_test(watchdog ktstr_coord)
 # Frames and the sinks that they reach.
-foreach(test dispatch dispatch_seeds)
+foreach(test dispatch dispatch_seeds dispatch_requests)
 	ktstr_unit_test(${test} ktstr_coord)
 	target_sources(test_${test} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/outcome.c)
 endforeach()

@@ -47,6 +47,7 @@ ParameterizedTestParameters(dispatch, buckets_by_type)
 		{ KTSTR_MSG_END, true, true },
 		{ KTSTR_MSG_KERN_ADDRS, false, false },
 		{ KTSTR_MSG_SNAPSHOT_REQUEST, false, false },
+		{ KTSTR_MSG_SNAPSHOT_RANGES, false, false },
 		{ KTSTR_MSG_SNAPSHOT_REPLY, false, false },
 		{ KTSTR_MSG_KERNEL_OP_REQUEST, false, false },
 		{ KTSTR_MSG_KERNEL_OP_REPLY, false, false },

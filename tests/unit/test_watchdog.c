@@ -107,3 +107,44 @@ Test(watchdog, knows_no_limit_that_was_not_given)
 	result.sinks.is_scenario_ended = true;
 	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, UINT64_MAX);
 }
+
+Test(watchdog, the_time_that_the_guest_is_frozen_does_not_count)
+{
+	const struct coord_spec spec = { .boot_timeout_ns = 60 * S };
+	struct coord_result result = { .sinks = { .workload_duration_ns = 10 * S,
+						  .scenario_start_ns = 4 * S,
+						  .watchdog_reset_ns = 14 * S } };
+
+	watchdog_extend(&result.sinks, 3 * S);
+	watchdog_extend(&result.sinks, 2 * S);
+	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, 19 * S);
+	cr_assert_eq(result.sinks.frozen_ns, 5 * S);
+	/* The last limit of all moves too. */
+	result.sinks.watchdog_reset_ns = UINT64_MAX;
+	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, 29 * S);
+}
+
+Test(watchdog, a_pause_and_a_freeze_are_not_counted_twice)
+{
+	struct dispatch_sinks sinks = { .workload_duration_ns = 10 * S,
+					.watchdog_reset_ns = 14 * S,
+					.watchdog_pause_ns = 5 * S };
+
+	watchdog_extend(&sinks, 2 * S);
+	cr_assert_eq(sinks.watchdog_reset_ns, 16 * S);
+	cr_assert_eq(sinks.watchdog_pause_ns, 7 * S, "the rest of the pause comes on top");
+}
+
+Test(watchdog, freezes_put_it_off_by_a_minute_at_most)
+{
+	struct dispatch_sinks sinks = { .watchdog_reset_ns = 14 * S };
+
+	watchdog_extend(&sinks, 50 * S);
+	watchdog_extend(&sinks, 50 * S);
+	watchdog_extend(&sinks, UINT64_MAX);
+	cr_assert_eq(sinks.frozen_ns, WATCHDOG_FREEZE_MAX_NS);
+	cr_assert_eq(sinks.watchdog_reset_ns, 14 * S + WATCHDOG_FREEZE_MAX_NS);
+	sinks = (struct dispatch_sinks){ 0 };
+	watchdog_extend(&sinks, 5 * S);
+	cr_assert_eq(sinks.watchdog_reset_ns, 0, "what is not set stays so");
+}
