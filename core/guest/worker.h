@@ -18,8 +18,10 @@
 
 /* Most workers that one spawn may have, and that may live at a time. */
 #define WORKERS_MAX 4096u
-/* How long a worker may take to end once it was told to. */
+/* How long a worker may take to end once it was told to, or once another one has ended; but all
+ * together not longer than that many times this. */
 #define WORKER_STOP_TIMEOUT_NS (5 * NS_PER_S)
+#define WORKER_STOP_PARTS 4
 /* The same when the host wants an early end: it does not wait longer than a second or two. */
 #define WORKER_HURRIED_TIMEOUT_NS (300 * NS_PER_MS)
 

@@ -18,6 +18,10 @@
 
 /* A stop signal that comes just before a worker begins to wait is lost on it: so it is repeated. */
 #define STOP_REPEAT_NS (50 * NS_PER_MS)
+/* The session outranks the workers. With many of them on their way out, it looks this seldom, and
+ * leaves them the CPU meanwhile. */
+#define CROWD 64
+#define CROWD_PAUSE_NS (10 * NS_PER_MS)
 /* How long a killed worker may take to be gone. */
 #define KILL_TIMEOUT_NS (2 * NS_PER_S)
 
@@ -184,9 +188,11 @@ static void selection_reap(struct selection *selection)
 	selection->count = kept;
 }
 
-/* Until the first of them ends, or @until_ns. */
+/* Until the first of them ends, or @until_ns. Reaps those that did. */
 static void selection_wait(struct selection *selection, uint64_t until_ns)
 {
+	static const struct timespec pause = { .tv_nsec = CROWD_PAUSE_NS };
+	size_t kept = 0;
 	uint64_t now_ns = clock_monotonic_ns();
 	uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
 	struct timespec left = { .tv_sec = (time_t)(left_ns / NS_PER_S),
@@ -195,44 +201,77 @@ static void selection_wait(struct selection *selection, uint64_t until_ns)
 	for (size_t i = 0; i < selection->count; i++)
 		selection->poll_fds[i] =
 			(struct pollfd){ .fd = selection->workers[i]->pidfd, .events = POLLIN };
+	if (selection->count > CROWD)
+		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
 	(void)ppoll(selection->poll_fds, selection->count, &left, NULL);
+	for (size_t i = 0; i < selection->count; i++) {
+		if (selection->poll_fds[i].revents)
+			reap(selection->workers[i]);
+		if (!selection->workers[i]->is_ended)
+			selection->workers[kept++] = selection->workers[i];
+	}
+	selection->count = kept;
 }
 
-/* When a stop that began at @start_ns is over, as things stand. */
-static uint64_t stop_end_ns(const struct workers_spec *spec, uint64_t start_ns)
-{
-	uint64_t timeout_ns = spec->stop_timeout_ns;
+/* A stop: as long as workers end, one after the other, the rest may just be waiting for a CPU. */
+struct stop {
+	const struct workers_spec *spec;
+	uint64_t start_ns;
+	uint64_t last_end_ns; /* of a worker */
+};
 
-	if (spec->is_hurried && *spec->is_hurried && spec->hurried_timeout_ns < timeout_ns)
-		timeout_ns = spec->hurried_timeout_ns;
-	return start_ns + timeout_ns;
+static bool is_hurried(const struct stop *stop)
+{
+	return stop->spec->is_hurried && *stop->spec->is_hurried &&
+	       stop->spec->hurried_timeout_ns < stop->spec->stop_timeout_ns;
 }
 
-/* Ask them to end, again and again, until all did or the time is over. */
-static void selection_stop(struct selection *selection, const struct workers_spec *spec)
+/* When it is over, as things stand. */
+static uint64_t stop_end_ns(const struct stop *stop)
 {
-	uint64_t start_ns = clock_monotonic_ns(), now_ns = start_ns, repeat_ns = start_ns;
+	uint64_t end_ns = stop->last_end_ns + stop->spec->stop_timeout_ns;
+	uint64_t last_ns = stop->start_ns + WORKER_STOP_PARTS * stop->spec->stop_timeout_ns;
 
-	for (selection_reap(selection);
-	     selection->count > 0 && now_ns < stop_end_ns(spec, start_ns);
-	     selection_reap(selection)) {
-		uint64_t end_ns = stop_end_ns(spec, start_ns);
+	if (is_hurried(stop))
+		return stop->start_ns + stop->spec->hurried_timeout_ns;
+	return end_ns < last_ns ? end_ns : last_ns;
+}
 
-		if (now_ns >= repeat_ns) {
-			/* Not reaped, so each pid is still theirs. */
-			for (size_t i = 0; i < selection->count; i++) {
-				selection->workers[i]->slot->stop_ns = start_ns;
-				(void)kill(selection->workers[i]->pid, SIGUSR1);
-			}
-			repeat_ns = now_ns + STOP_REPEAT_NS;
-		}
-		selection_wait(selection, repeat_ns < end_ns ? repeat_ns : end_ns);
-		now_ns = clock_monotonic_ns();
+static void ask_to_end(struct selection *selection, const struct stop *stop)
+{
+	/* Not reaped, so each pid is still theirs. */
+	for (size_t i = 0; i < selection->count; i++) {
+		selection->workers[i]->slot->stop_ns = stop->start_ns;
+		(void)kill(selection->workers[i]->pid, SIGUSR1);
 	}
 }
 
+/* Ask them to end, again and again, until all did or the time is over. Returns how long it was. */
+static uint64_t selection_stop(struct selection *selection, const struct workers_spec *spec)
+{
+	uint64_t now_ns = clock_monotonic_ns(), repeat_ns = now_ns, every_ns = STOP_REPEAT_NS;
+	struct stop stop = { .spec = spec, .start_ns = now_ns, .last_end_ns = now_ns };
+
+	selection_reap(selection);
+	while (selection->count > 0 && now_ns < stop_end_ns(&stop)) {
+		uint64_t end_ns = stop_end_ns(&stop);
+		size_t before = selection->count;
+
+		if (now_ns >= repeat_ns) {
+			ask_to_end(selection, &stop);
+			repeat_ns = clock_monotonic_ns() + every_ns;
+			every_ns *= 2;
+		}
+		selection_wait(selection, repeat_ns < end_ns ? repeat_ns : end_ns);
+		now_ns = clock_monotonic_ns();
+		if (selection->count < before)
+			stop.last_end_ns = now_ns;
+	}
+	return (is_hurried(&stop) ? now_ns : stop_end_ns(&stop)) - stop.start_ns;
+}
+
 /* Write down what can be seen of a worker from outside. */
-static void note_timeout(struct worker *worker)
+static void note_timeout(struct worker *worker, uint64_t timeout_ns)
 {
 	struct schedstat schedstat;
 	uint64_t cpu_ns = 0;
@@ -243,7 +282,7 @@ static void note_timeout(struct worker *worker)
 	schedstat_read(worker->pid, &schedstat);
 	worker_slot_close(worker->slot, clock_monotonic_ns(), cpu_ns, &schedstat);
 	worker->slot->report.flags &= ~KTSTR_WORKER_COMPLETED;
-	note_exit(worker, KTSTR_WORKER_EXIT_TIMEOUT, 0);
+	note_exit(worker, KTSTR_WORKER_EXIT_TIMEOUT, (int32_t)(timeout_ns / NS_PER_MS));
 }
 
 static void kill_worker(const struct worker *worker)
@@ -262,8 +301,8 @@ static void selection_kill(struct selection *selection)
 
 	for (size_t i = 0; i < selection->count; i++)
 		kill_worker(selection->workers[i]);
-	for (selection_reap(selection); selection->count > 0 && clock_monotonic_ns() < end_ns;
-	     selection_reap(selection))
+	selection_reap(selection);
+	while (selection->count > 0 && clock_monotonic_ns() < end_ns)
 		selection_wait(selection, end_ns);
 }
 
@@ -323,9 +362,10 @@ static int hand_out(struct workers *workers, struct spawn *spawn, worker_sink si
 
 static void stop_all(struct workers *workers, struct selection *selection)
 {
-	selection_stop(selection, &workers->spec);
+	uint64_t timeout_ns = selection_stop(selection, &workers->spec);
+
 	for (size_t i = 0; i < selection->count; i++)
-		note_timeout(selection->workers[i]);
+		note_timeout(selection->workers[i], timeout_ns);
 	selection_kill(selection);
 }
 

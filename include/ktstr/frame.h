@@ -148,10 +148,12 @@ struct ktstr_cgroup_info {
 
 #define KTSTR_WORKER_COMPLETED                                                                     \
 	0x1u /* the loop ended by itself or on request, and the report is its own */
-#define KTSTR_WORKER_EXIT_NONE 0u    /* completed */
-#define KTSTR_WORKER_EXIT_CODE 1u    /* exited with exit_value before it reported */
-#define KTSTR_WORKER_EXIT_SIGNAL 2u  /* killed by signal exit_value */
-#define KTSTR_WORKER_EXIT_TIMEOUT 3u /* did not end within 5 s of being told to; killed */
+#define KTSTR_WORKER_EXIT_NONE 0u   /* completed */
+#define KTSTR_WORKER_EXIT_CODE 1u   /* exited with exit_value before it reported */
+#define KTSTR_WORKER_EXIT_SIGNAL 2u /* killed by signal exit_value */
+/* Did not end within exit_value milliseconds of being told to (0, of an older agent: 5000); killed.
+ */
+#define KTSTR_WORKER_EXIT_TIMEOUT 3u
 
 /* What one worker measured of itself. wake_sample_count values of u32 (nanoseconds) follow. */
 struct ktstr_worker_report {

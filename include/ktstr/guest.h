@@ -218,7 +218,7 @@ static inline int ktstr_cgroup_remove(struct ktstr_guest *g, uint32_t id, struct
 /*
  * Start workers. Each is a process, placed in its cgroup, with its affinity and nice value, before
  * the first instruction of its loop; all of one spawn start together. Returns 0 and the number of
- * the spawn, from 1.
+ * the spawn, from 1; -ECANCELED when the run is to end early.
  */
 static inline int ktstr_spawn(struct ktstr_guest *g, const struct ktstr_spawn_spec *spec,
 			      uint32_t *ret_group, struct ktstr_error *err)
@@ -227,9 +227,9 @@ static inline int ktstr_spawn(struct ktstr_guest *g, const struct ktstr_spawn_sp
 }
 
 /*
- * Stop the workers of one spawn (0: all) and send their reports. A worker that does not end within
- * 5 s is killed and reported as such. What still runs when a scenario returns is stopped by the
- * agent.
+ * Stop the workers of one spawn (0: all) and send their reports. Once none of them has ended for 5
+ * s, those that are left are killed and reported as such. What still runs when a scenario returns
+ * is stopped by the agent.
  */
 static inline int ktstr_stop(struct ktstr_guest *g, uint32_t group, struct ktstr_error *err)
 {

@@ -67,10 +67,10 @@ static void judge(struct worker_table *table, const struct table_cgroup *cgroup,
 			   longest_ms);
 }
 
-/* The agent waited for as long as WORKER_TABLE_STOP_LIMIT_NS, so the gap is at least that. */
+/* The agent waited in vain, so the gap is at least that. */
 static void timeout(struct worker_table *table, const struct ktstr_worker_report *worker)
 {
-	double waited_ms = (double)WORKER_TABLE_STOP_LIMIT_NS / NS_PER_MS;
+	double waited_ms = table_stop_limit_ms(worker);
 	int decimals = table_decimals(waited_ms, table->limit);
 	char subject[32];
 

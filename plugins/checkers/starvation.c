@@ -25,11 +25,11 @@ static void judge(struct worker_table *table, const struct table_cgroup *cgroup,
 
 static void timeout(struct worker_table *table, const struct ktstr_worker_report *worker)
 {
-	char subject[32];
+	char subject[32], limit[32];
 
 	table_say(table, KTSTR_OUTCOME_FAIL, table_tid(subject, sizeof(subject), worker),
-		  "tid %u (%s) did not respond for 5 s when told to stop", worker->tid,
-		  worker->workload);
+		  "tid %u (%s) did not respond for %s when told to stop", worker->tid,
+		  worker->workload, table_stop_limit(limit, sizeof(limit), worker));
 }
 
 static const struct table_rule rule = {

@@ -227,6 +227,22 @@ const char *table_tid(char *text, size_t size, const struct ktstr_worker_report 
 	return text;
 }
 
+int32_t table_stop_limit_ms(const struct ktstr_worker_report *worker)
+{
+	return worker->exit_value > 0 ? worker->exit_value : WORKER_TABLE_STOP_LIMIT_MS;
+}
+
+const char *table_stop_limit(char *text, size_t size, const struct ktstr_worker_report *worker)
+{
+	int32_t limit_ms = table_stop_limit_ms(worker);
+
+	if (limit_ms % 1000)
+		(void)snprintf(text, size, "%d ms", (int)limit_ms);
+	else
+		(void)snprintf(text, size, "%d s", (int)limit_ms / 1000);
+	return text;
+}
+
 int table_decimals(double measured, double limit)
 {
 	char texts[2][400];
@@ -271,7 +287,7 @@ const char *table_cpus(char *text, size_t size, const struct ktstr_cpuset *cpus)
 /* A worker without a report of its own: say how it ended. */
 static void broken_find(struct worker_table *table, const struct ktstr_worker_report *worker)
 {
-	char subject[32];
+	char subject[32], limit[32];
 	const char *signal_name;
 
 	(void)table_tid(subject, sizeof(subject), worker);
@@ -297,9 +313,9 @@ static void broken_find(struct worker_table *table, const struct ktstr_worker_re
 			table->rule->timeout(table, worker);
 		else
 			table_say(table, KTSTR_OUTCOME_UNDECIDED, subject,
-				  "tid %u did not respond for 5 s when told to stop, so it left "
+				  "tid %u did not respond for %s when told to stop, so it left "
 				  "no figures",
-				  worker->tid);
+				  worker->tid, table_stop_limit(limit, sizeof(limit), worker));
 		return;
 	default:
 		table_say(table, KTSTR_OUTCOME_ERROR, subject,

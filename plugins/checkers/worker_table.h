@@ -17,8 +17,8 @@
 #define WORKER_TABLE_WORKERS_MAX 65536u
 #define WORKER_TABLE_CGROUPS_MAX 4096u
 #define WORKER_TABLE_NAME_MAX 255u
-/* How long the agent waits for a worker that was told to stop. */
-#define WORKER_TABLE_STOP_LIMIT_NS UINT64_C(5000000000)
+/* How long an older agent, that does not say it, waited for a worker that was told to stop. */
+#define WORKER_TABLE_STOP_LIMIT_MS 5000
 
 struct table_cgroup {
 	uint32_t id;
@@ -101,6 +101,12 @@ __attribute__((format(printf, 4, 5))) void table_say(struct worker_table *table,
 
 /* "tid 123". Returns @text. */
 const char *table_tid(char *text, size_t size, const struct ktstr_worker_report *worker);
+
+/* How long the agent waited for a worker that did not stop, in milliseconds. */
+int32_t table_stop_limit_ms(const struct ktstr_worker_report *worker);
+
+/* "5 s", "300 ms". Returns @text. */
+const char *table_stop_limit(char *text, size_t size, const struct ktstr_worker_report *worker);
 
 /* The fewest decimals, 0 to 6, with which @limit reads as what it is, and @measured otherwise. */
 int table_decimals(double measured, double limit);

@@ -56,6 +56,27 @@ Test(starvation, a_worker_that_does_not_stop_fails)
 	court_close(court);
 }
 
+Test(starvation, says_how_long_a_worker_had_to_stop)
+{
+	struct court *court = court_open("starvation", NULL);
+	struct ktstr_worker_report report = worker_of(7);
+
+	report.flags = 0;
+	report.exit_kind = KTSTR_WORKER_EXIT_TIMEOUT;
+	report.exit_value = 300;
+	show_worker(court, &report);
+	report.tid = 8;
+	report.exit_value = 12000;
+	show_worker(court, &report);
+	cr_expect_eq(decide(court), KTSTR_OUTCOME_FAIL);
+	cr_assert_eq(court->count, 2);
+	expect_sentence(court, 0, KTSTR_OUTCOME_FAIL, "tid 7",
+			"tid 7 (cpu_spin) did not respond for 300 ms when told to stop");
+	expect_sentence(court, 1, KTSTR_OUTCOME_FAIL, "tid 8",
+			"tid 8 (cpu_spin) did not respond for 12 s when told to stop");
+	court_close(court);
+}
+
 Test(starvation, a_starved_worker_outweighs_one_that_died)
 {
 	struct court *court = court_open("starvation", NULL);

@@ -157,6 +157,22 @@ static int run_with_capabilities(struct ktstr_worker *w, struct ktstr_error *err
 	return 0;
 }
 
+/* Each takes a while to end once it is told to, one after the other. */
+static int run_end_in_turn(struct ktstr_worker *w, struct ktstr_error *err)
+{
+	uint32_t *ended = w->shared;
+
+	(void)err;
+	ktstr_worker_progress(w, 1);
+	while (!ktstr_worker_stopping(w))
+		(void)poll(NULL, 0, -1);
+	while (__atomic_load_n(ended, __ATOMIC_SEQ_CST) != w->index)
+		(void)poll(NULL, 0, 1);
+	(void)poll(NULL, 0, 150);
+	__atomic_store_n(ended, w->index + 1, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
 static uint32_t group_of_value(const struct ktstr_value *values)
 {
 	return (uint32_t)values[0].i;
@@ -165,6 +181,7 @@ static uint32_t group_of_value(const struct ktstr_value *values)
 #define WORKLOAD(NAME, ...)                                                                        \
 	static const struct ktstr_workload_ops NAME = { .size = sizeof(NAME), __VA_ARGS__ }
 WORKLOAD(spin, .run = run_spin);
+WORKLOAD(in_turn, .run = run_end_in_turn, .group_size = 4, .shared_bytes = 4);
 WORKLOAD(pairs, .run = run_share, .group_size = 2, .shared_bytes = 4);
 WORKLOAD(by_value, .run = run_spin, .group_size = 2, .group = group_of_value);
 WORKLOAD(crash, .run = run_crash);
@@ -486,6 +503,7 @@ Test(worker, the_deaf_are_killed_and_it_is_no_error)
 	wait_for_iterations(1);
 	cr_assert_eq(collect(0), 0, "%s", err.text);
 	cr_expect_eq(reports.report[0].exit_kind, KTSTR_WORKER_EXIT_TIMEOUT);
+	cr_expect_eq(reports.report[0].exit_value, 20, "the limit that it did not keep");
 	cr_expect_eq(reports.report[0].flags, 0);
 	cr_expect_gt(reports.report[0].iterations, 0);
 	cr_expect_geq(reports.report[0].wall_time_ns, 20 * NS_PER_MS);
@@ -494,7 +512,7 @@ Test(worker, the_deaf_are_killed_and_it_is_no_error)
 
 Test(worker, a_hurry_shortens_the_patience)
 {
-	static const volatile uint32_t is_hurried = 1;
+	static volatile uint32_t is_hurried;
 	struct workers_spec spec = { .stop_timeout_ns = 3600 * NS_PER_S,
 				     .is_hurried = &is_hurried,
 				     .hurried_timeout_ns = 10 * NS_PER_MS };
@@ -502,8 +520,21 @@ Test(worker, a_hurry_shortens_the_patience)
 	workers_free(workers);
 	cr_assert_eq(workers_new(&spec, &workers, &err), 0);
 	spawn(&deaf, "deaf", 1);
+	is_hurried = 1;
 	cr_assert_eq(collect(0), 0, "%s", err.text);
 	cr_expect_eq(reports.report[0].exit_kind, KTSTR_WORKER_EXIT_TIMEOUT);
+	cr_expect_geq(reports.report[0].exit_value, 10);
+	cr_expect_lt(reports.report[0].exit_value, 3600 * 1000);
+}
+
+Test(worker, the_patience_begins_anew_with_each_that_ends)
+{
+	open_workers(42, 300 * NS_PER_MS);
+	spawn(&in_turn, "in_turn", 4);
+	wait_for_iterations(4);
+	cr_assert_eq(collect(0), 0, "%s", err.text);
+	for (uint32_t i = 0; i < 4; i++)
+		cr_expect_eq(reports.report[i].exit_kind, KTSTR_WORKER_EXIT_NONE, "worker %u", i);
 }
 
 Test(worker, cannot_look_into_others)
