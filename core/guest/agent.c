@@ -63,6 +63,7 @@ void agent_main(void)
 	privilege_hide();
 	if (boot_mount(&err) < 0 || boot_check_sentinel(BOOT_SENTINEL, &err) < 0)
 		boot_fatal(err.text);
+	boot_raise_limits();
 	fd = port_open(AGENT_PORTS, AGENT_DEV, WIRE_PORT_BULK,
 		       boot_port_budget_ns((uint32_t)sysconf(_SC_NPROCESSORS_ONLN)), &err);
 	if (fd < 0)

@@ -2,11 +2,14 @@
 #include "guest/boot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +17,10 @@
 #include "base/clock.h"
 #include "guest/crash.h"
 #include "wire/types.h"
+
+/* Tasks and open files that there must be room for: as many workers as can be, with what the kernel
+ * and the plugins have. */
+#define TASKS_LEAST 16384u
 
 static const struct {
 	const char *type;
@@ -57,6 +64,31 @@ int boot_mount(struct ktstr_error *err)
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
 		(void)symlink(links[i].target, links[i].path); /* a comfort for plugins */
 	return 0;
+}
+
+/* A kernel of little memory allows few tasks. Never lower what it has. */
+static void raise_setting(const char *path, unsigned long least)
+{
+	_cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
+	char text[32] = "";
+	int length;
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0 || strtoul(text, NULL, 10) >= least)
+		return;
+	length = snprintf(text, sizeof(text), "%lu", least);
+	(void)!pwrite(fd, text, (size_t)length, 0); /* then a large spawn fails, and says so */
+}
+
+void boot_raise_limits(void)
+{
+	/* The session holds an fd of each worker. */
+	const struct rlimit fds = { .rlim_cur = TASKS_LEAST, .rlim_max = TASKS_LEAST };
+	struct rlimit before;
+
+	if (getrlimit(RLIMIT_NOFILE, &before) == 0 && before.rlim_cur < TASKS_LEAST)
+		(void)setrlimit(RLIMIT_NOFILE, &fds); /* as above */
+	raise_setting("/proc/sys/kernel/threads-max", TASKS_LEAST);
+	raise_setting("/proc/sys/kernel/pid_max", TASKS_LEAST);
 }
 
 int boot_check_sentinel(const char *path, struct ktstr_error *err)

@@ -13,6 +13,9 @@
 /* Mount what the agent needs, and what plugins may like. A required one that fails is the error. */
 int boot_mount(struct ktstr_error *err);
 
+/* As many tasks and open files as the largest spawn takes. After boot_mount(). */
+void boot_raise_limits(void);
+
 /* -ENODATA with the sentence when @path is missing. */
 int boot_check_sentinel(const char *path, struct ktstr_error *err);
 

@@ -304,15 +304,40 @@ static int find_workload(const struct services *services, const struct ktstr_val
 	return ktstr_fail(err, -ENOENT, "workload '%s' was not shipped to the guest", value->s);
 }
 
+/*
+ * Starting and stopping workers is the agent's time, not the scenario's: neither does its clock go
+ * on, nor is its plugin to blame for what it takes.
+ */
+static uint32_t pause_scenario(struct services *services)
+{
+	struct session_status *status = services->link->status;
+	uint32_t before = status->is_winding_up;
+
+	status->is_winding_up = 1;
+	/* Cannot fail: it is empty. */
+	(void)channel_send(&services->link->sender, KTSTR_MSG_SCENARIO_PAUSE, NULL, 0);
+	return before;
+}
+
+static void resume_scenario(struct services *services, uint32_t before)
+{
+	(void)channel_send(&services->link->sender, KTSTR_MSG_SCENARIO_RESUME, NULL, 0);
+	services->link->status->is_winding_up = before;
+}
+
 static int guest_spawn(struct ktstr_guest *g, const struct ktstr_spawn_spec *spec,
 		       uint32_t *ret_group, struct ktstr_error *err)
 {
 	struct services *services = services_of(g);
 	const struct ktstr_workload_ops *ops = NULL;
 	int rc = find_workload(services, spec->workload, &ops, err);
+	uint32_t before;
 
-	if (rc == 0)
-		rc = workers_spawn(services->workers, ops, spec->workload->s, spec, ret_group, err);
+	if (rc < 0)
+		return rc;
+	before = pause_scenario(services);
+	rc = workers_spawn(services->workers, ops, spec->workload->s, spec, ret_group, err);
+	resume_scenario(services, before);
 	if (rc == 0)
 		note_op(services, OP_SPAWN);
 	return rc;
@@ -326,23 +351,14 @@ static int send_report(void *arg, const struct ktstr_worker_report *report, cons
 				 samples, report->wake_sample_count * (uint32_t)sizeof(*samples));
 }
 
-/* Stopping workers is the agent's time, not the scenario's. */
 static int collect(struct services *services, const struct worker_filter *filter,
 		   struct ktstr_error *err)
 {
-	struct session_status *status = services->link->status;
-	uint32_t was_winding_up = status->is_winding_up;
-	int rc, pause_rc, resume_rc;
+	uint32_t before = pause_scenario(services);
+	int rc = workers_collect(services->workers, filter, send_report, services, err);
 
-	status->is_winding_up = 1;
-	pause_rc = channel_send(&services->link->sender, KTSTR_MSG_SCENARIO_PAUSE, NULL, 0);
-	rc = workers_collect(services->workers, filter, send_report, services, err);
-	(void)note_worker_death(services, rc, err);
-	resume_rc = channel_send(&services->link->sender, KTSTR_MSG_SCENARIO_RESUME, NULL, 0);
-	status->is_winding_up = was_winding_up;
-	if (pause_rc == 0)
-		pause_rc = resume_rc;
-	return rc < 0 ? rc : send_failed(pause_rc, "a pause", err);
+	resume_scenario(services, before);
+	return note_worker_death(services, rc, err);
 }
 
 static int guest_stop(struct ktstr_guest *g, uint32_t group, struct ktstr_error *err)

@@ -331,6 +331,12 @@ static void release(struct spawn *spawn, struct gate *gate)
 	gate_close(gate);
 }
 
+/* A large spawn takes a while. */
+static bool is_hurried(const struct workers *workers)
+{
+	return workers->spec.is_hurried && *workers->spec.is_hurried;
+}
+
 int workers_spawn(struct workers *workers, const struct ktstr_workload_ops *ops, const char *name,
 		  const struct ktstr_spawn_spec *spec, uint32_t *ret_group, struct ktstr_error *err)
 {
@@ -354,7 +360,8 @@ int workers_spawn(struct workers *workers, const struct ktstr_workload_ops *ops,
 		goto free_spawn;
 	(void)fflush(NULL); /* or every worker prints it again */
 	while (rc == 0 && spawn->count < spec->workers) {
-		rc = start_worker(workers, spawn, spec, &gate, err);
+		rc = is_hurried(workers) ? ktstr_fail(err, -ECANCELED, "the run is to end early")
+					 : start_worker(workers, spawn, spec, &gate, err);
 		if (rc == 0 && is_crowded)
 			wait_ready(&gate, spawn->count, BREATH_NS);
 	}

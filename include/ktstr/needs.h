@@ -52,7 +52,8 @@ static inline int ktstr_need_file(struct ktstr_needs *needs, const char *host_pa
 
 /*
  * Can @workers workers be started of the workload that @workload (a KTSTR_PARAM_PLUGIN value)
- * names? Returns 0; -EINVAL when they do not fill its groups.
+ * names? Returns 0, with the memory of that many processes added to the needs; -EINVAL when they do
+ * not fill its groups. Ask once for each spawn.
  */
 static inline int ktstr_need_workers(struct ktstr_needs *needs, const struct ktstr_value *workload,
 				     uint32_t workers, struct ktstr_error *err)

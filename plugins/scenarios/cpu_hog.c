@@ -108,10 +108,11 @@ static int needs(const struct ktstr_value *values, struct ktstr_needs *needs,
 		code = cgroup_cpus(values, needs->topology, i, &cpus, err);
 		if (code < 0)
 			return ktstr_prefix(err, "cpuset: %s", values[P_CPUSET].s);
+		code = ktstr_need_workers(needs, &values[P_WORKLOAD], (uint32_t)values[P_WORKERS].i,
+					  err);
+		if (code < 0)
+			return code;
 	}
-	code = ktstr_need_workers(needs, &values[P_WORKLOAD], (uint32_t)values[P_WORKERS].i, err);
-	if (code < 0)
-		return code;
 	needs->duration_ns = (uint64_t)values[P_SETTLE].i + (uint64_t)values[P_DURATION].i;
 	return 0;
 }

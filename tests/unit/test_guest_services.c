@@ -230,7 +230,6 @@ Test(services, steps_are_framed_and_counted)
 	char name[32];
 	uint32_t id;
 
-	services_start(&services);
 	cr_assert_eq(ktstr_step(g, "first", 1, 2, 5, &err), 0, "%s", err.text);
 	expect_frame(KTSTR_MSG_STEP);
 	cr_assert_eq(
@@ -281,12 +280,15 @@ Test(services, cgroups_are_told_with_their_cpus)
 	cr_expect_eq(found, id);
 }
 
-Test(services, stopping_workers_pauses_the_scenario)
+Test(services, starting_and_stopping_workers_pauses_the_scenario)
 {
 	struct ktstr_worker_report report;
 	uint32_t group;
 
 	cr_assert_eq(spawn("spin", &group), 0, "%s", err.text);
+	expect_frame(KTSTR_MSG_SCENARIO_PAUSE);
+	expect_frame(KTSTR_MSG_SCENARIO_RESUME);
+	cr_expect_eq(status.is_winding_up, 0);
 	cr_assert_eq(ktstr_hold(g, 5 * NS_PER_MS, &err), 0, "%s", err.text);
 	cr_assert_eq(ktstr_stop(g, group, &err), 0, "%s", err.text);
 	expect_frame(KTSTR_MSG_SCENARIO_PAUSE);
@@ -358,6 +360,15 @@ Test(services, hold_ends_when_the_scheduler_dies)
 	cr_expect_eq(ktstr_hold(g, 1, &err), -ESRCH, "the dead stay dead");
 }
 
+Test(services, a_run_that_is_to_end_starts_no_more_workers)
+{
+	uint32_t group;
+
+	status.is_stopping = 1;
+	cr_expect_eq(spawn("spin", &group), -ECANCELED);
+	cr_expect_str_eq(err.text, "the run is to end early");
+}
+
 Test(services, finish_ends_the_step_and_collects)
 {
 	uint32_t group;
@@ -367,6 +378,8 @@ Test(services, finish_ends_the_step_and_collects)
 	cr_assert_eq(services_finish(&services, &err), 0, "%s", err.text);
 	expect_frame(KTSTR_MSG_STEP);
 	expect_frame(KTSTR_MSG_STIMULUS);
+	expect_frame(KTSTR_MSG_SCENARIO_PAUSE);
+	expect_frame(KTSTR_MSG_SCENARIO_RESUME);
 	expect_frame(KTSTR_MSG_STEP_END);
 	expect_frame(KTSTR_MSG_SCENARIO_PAUSE);
 	expect_frame(KTSTR_MSG_WORKER);

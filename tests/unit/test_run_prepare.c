@@ -57,6 +57,18 @@ Test(run_prepare, loads_and_binds_what_the_scenario_names)
 	cr_assert_eq(count, 5);
 }
 
+Test(run_prepare, asks_for_the_memory_of_all_workers)
+{
+	const struct run_options options = { 0 };
+
+	cr_assert_eq(prepare("scheduler: eevdf\n"
+			     "scenario: {plugin: cpu_hog, cgroups: 2, workers: 1000}\n"
+			     "checkers: [gap]\n",
+			     &options),
+		     0, "%s", err.text);
+	cr_assert_eq(prepared->needs.needs.memory_bytes, UINT64_C(2000) << 18);
+}
+
 Test(run_prepare, takes_what_the_command_line_says_instead)
 {
 	static const char *const checkers[] = { "gap,max_gap=7s", "gap" };
