@@ -159,20 +159,32 @@ void channel_receiver_init(struct channel_receiver *receiver, struct channel *ch
 	*receiver = (struct channel_receiver){ .channel = channel };
 }
 
+/* Only PID 1 knows of these. */
+static const uint32_t inits_own[] = { KTSTR_MSG_KERN_ADDRS, KTSTR_MSG_SYS_RDY, KTSTR_MSG_EXIT,
+				      KTSTR_MSG_END };
+
+static bool may_send(uint32_t msg_type)
+{
+	const struct wire_type *type = wire_type_find(msg_type);
+
+	for (size_t i = 0; i < ARRAY_SIZE(inits_own); i++)
+		if (msg_type == inits_own[i])
+			return false;
+	return type && type->direction == WIRE_TO_HOST;
+}
+
 /* How many of the @length bytes are whole frames of the session, and what the next is if it is
  * none. */
 static int whole_frames(const uint8_t *bytes, size_t length, size_t *ret_whole,
 			struct ktstr_error *err)
 {
 	struct ktstr_frame_header header = { 0 };
-	const struct wire_type *type;
 	size_t at = 0;
 	char tag[5];
 
 	while (length - at >= WIRE_HEADER_SIZE) {
 		wire_header_decode(bytes + at, &header);
-		type = wire_type_find(header.msg_type);
-		if (!type || type->direction != WIRE_TO_HOST || header.pad != 0 ||
+		if (!may_send(header.msg_type) || header.pad != 0 ||
 		    header.length > length - at - WIRE_HEADER_SIZE)
 			break;
 		at += WIRE_HEADER_SIZE + header.length;

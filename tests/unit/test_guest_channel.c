@@ -109,6 +109,13 @@ static const struct {
 	  "the session wrote what is no frame: type 'SOUT', 4 bytes" },
 	{ { KTSTR_MSG_SNAPSHOT_REPLY, 4, 0, 0 },
 	  "the session wrote what is no frame: type 'SNRP', 4 bytes" },
+	/* Of PID 1 alone. */
+	{ { KTSTR_MSG_SYS_RDY, 0, 0, 0 },
+	  "the session wrote what is no frame: type 'SRDY', 0 bytes" },
+	{ { KTSTR_MSG_KERN_ADDRS, 4, 0, 0 },
+	  "the session wrote what is no frame: type 'KADR', 4 bytes" },
+	{ { KTSTR_MSG_EXIT, 4, 0, 0 }, "the session wrote what is no frame: type 'EXIT', 4 bytes" },
+	{ { KTSTR_MSG_END, 4, 0, 0 }, "the session wrote what is no frame: type 'ENDS', 4 bytes" },
 };
 
 /* Each behind a good frame, with four bytes of payload behind it. */
