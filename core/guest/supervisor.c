@@ -58,6 +58,7 @@ struct supervisor {
 	uint64_t stop_ns; /* when the host asked for an early end; 0: it did not */
 	/* What is wrong with the session, should it be so; code 0: nothing. */
 	struct ktstr_error fault;
+	uint32_t fault_stage; /* where the session was then: it may still go on a little */
 };
 
 static int supervisor_init(struct supervisor *supervisor, const struct supervisor_spec *spec)
@@ -205,6 +206,7 @@ static int pump_channel(struct supervisor *supervisor)
 	if (rc != -EBADMSG)
 		return rc;
 	supervisor->fault = err;
+	supervisor->fault_stage = supervisor->status->stage;
 	kill_session(supervisor);
 	return 0;
 }
@@ -263,10 +265,12 @@ static void enforce_deadline(struct supervisor *supervisor)
 
 	if (clock_monotonic_ns() < session_deadline_ns(supervisor))
 		return;
-	if (!supervisor->fault.code)
+	if (!supervisor->fault.code) {
 		(void)ktstr_fail(&supervisor->fault, -ETIMEDOUT,
 				 "%s did not stop when the host asked for an early end",
 				 subject(supervisor, text));
+		supervisor->fault_stage = supervisor->status->stage;
+	}
 	kill_session(supervisor);
 	supervisor->stop_ns = 0;
 }
@@ -355,7 +359,7 @@ static void judge_end(struct supervisor *supervisor)
 
 	if (supervisor->fault.code || (status->is_done && end->si_code == CLD_EXITED))
 		return;
-	(void)subject(supervisor, text);
+	supervisor->fault_stage = status->stage;
 	if (end->si_code == CLD_EXITED)
 		(void)ktstr_fail(&supervisor->fault, -ECHILD,
 				 "%s ended the session with exit code %d",
@@ -380,7 +384,7 @@ static int send_fault(struct supervisor *supervisor)
 	} payload = {
 		.info = {
 			.size = sizeof(payload.info),
-			.stage = supervisor->status->stage,
+			.stage = supervisor->fault_stage,
 			.code = fault->code,
 			.text_length = (uint32_t)strlen(fault->text),
 		},

@@ -346,12 +346,27 @@ Test(supervisor, a_frame_torn_by_death_stays_out_of_the_stream)
 	cr_expect_eq(stream.output_length[0], 0);
 }
 
+/* As if the session had come further before the signal reached it. */
+static void pretend_to_go_on(struct session_link *link)
+{
+	pid_t session = getpid();
+
+	if (fork() != 0)
+		return;
+	(void)setpgid(0, 0);
+	while (getppid() == session)
+		;
+	link->status->stage = KTSTR_STAGE_SCHEDULER;
+	_exit(0);
+}
+
 static int session_lies(void *arg, struct session_link *link)
 {
 	struct channel_area *area = link->sender.channel->area;
 
 	(void)arg;
 	enter(link, KTSTR_STAGE_SCENARIO, "scenario 'x'");
+	pretend_to_go_on(link);
 	memcpy(area->frames, "this is no frame at all", 23);
 	atomic_store(&area->published, ((struct channel_mark){ .end = 23 }));
 	(void)!write(link->sender.channel->frames_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
@@ -365,6 +380,7 @@ Test(supervisor, a_session_that_writes_nonsense_is_ended)
 	expect_whole(1);
 	cr_expect(strstr(stream.error_text, "the session wrote what is no frame"), "%s",
 		  stream.error_text);
+	cr_expect_eq(stream.error.stage, KTSTR_STAGE_SCENARIO, "where it was then");
 }
 
 static int wake_with(const char *bytes, int ret_fds[2])
