@@ -125,19 +125,48 @@ static void on_console_line(void *arg, const char *line)
 		log_debug("console: %s", line);
 }
 
+static enum observe_stream stream_of(uint32_t msg_type)
+{
+	switch (msg_type) {
+	case KTSTR_MSG_SCHED_LOG:
+		return OBSERVE_SCHED_LOG;
+	case KTSTR_MSG_STDERR:
+		return OBSERVE_STDERR;
+	default:
+		return OBSERVE_STDOUT;
+	}
+}
+
+static void show_rest(struct observe *observe, enum observe_stream stream)
+{
+	struct observe_rest *rest = &observe->rests[stream];
+	char line[sizeof(rest->text) + 1];
+
+	if (may_show(observe, OBSERVE_DETAIL))
+		log_debug("%s: %s", stream == OBSERVE_SCHED_LOG ? "scheduler" : "guest",
+			  str_copy_safe(line, sizeof(line), rest->text, rest->length));
+	rest->length = 0;
+}
+
+/* A line may come in several frames. */
 static void on_output(void *arg, uint32_t msg_type, const void *bytes, uint32_t length)
 {
 	struct observe *observe = arg;
-	const char *name = msg_type == KTSTR_MSG_SCHED_LOG ? "scheduler" : "guest";
+	enum observe_stream stream = stream_of(msg_type);
+	struct observe_rest *rest = &observe->rests[stream];
 	const char *at = bytes;
-	char line[1024];
 
-	while (observe->is_verbose && length > 0 && may_show(observe, OBSERVE_DETAIL)) {
-		const char *end = memchr(at, '\n', length);
-		uint32_t size = end ? (uint32_t)(end - at) : length;
+	while (observe->is_verbose && length > 0) {
+		uint32_t room = sizeof(rest->text) - rest->length;
+		uint32_t size = length < room ? length : room;
+		const char *end = memchr(at, '\n', size);
 
-		str_copy_safe(line, sizeof(line), at, size);
-		log_debug("%s: %s", name, line);
+		if (end)
+			size = (uint32_t)(end - at);
+		memcpy(rest->text + rest->length, at, size);
+		rest->length += size;
+		if (end || rest->length == sizeof(rest->text))
+			show_rest(observe, stream);
 		at += size + (end != NULL);
 		length -= size + (end != NULL);
 	}
@@ -212,6 +241,9 @@ void observe_init(struct observe *observe, const struct run_options *options)
 
 void observe_done(struct observe *observe, bool is_good)
 {
+	for (int i = 0; i < OBSERVE_STREAM_COUNT; i++)
+		if (observe->rests[i].length > 0)
+			show_rest(observe, (enum observe_stream)i);
 	live_done(observe->live, is_good);
 	live_free(observe->live);
 	observe->live = NULL;

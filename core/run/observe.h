@@ -24,6 +24,19 @@ enum observe_line {
 #define OBSERVE_PHASES_MAX 1000u
 #define OBSERVE_DETAILS_MAX 100000u
 
+enum observe_stream {
+	OBSERVE_STDOUT,
+	OBSERVE_STDERR,
+	OBSERVE_SCHED_LOG,
+	OBSERVE_STREAM_COUNT,
+};
+
+/* What a stream of the guest wrote since its last line ended. */
+struct observe_rest {
+	uint32_t length;
+	char text[1000];
+};
+
 struct observe {
 	struct live *live;
 	struct coord_observer observer; /* for coord_spec */
@@ -35,6 +48,7 @@ struct observe {
 	uint64_t phase_budget_ns; /* planned length; 0: not known */
 	char detail[160];
 	uint32_t shown[OBSERVE_LINE_COUNT];
+	struct observe_rest rests[OBSERVE_STREAM_COUNT];
 };
 
 /* Messages of log_message() go through it until observe_done(). */

@@ -172,9 +172,33 @@ Test(observe, shows_console_and_output_when_verbose)
 	cr_assert_str_eq(ended(true), "ktstr: debug: console: Linux version 7.2\n"
 				      "ktstr: debug: guest: one\n"
 				      "ktstr: debug: guest: two ?[2J\n"
-				      "ktstr: debug: guest: three\n"
 				      "ktstr: debug: scheduler: \n"
-				      "ktstr: debug: scheduler: x\n");
+				      "ktstr: debug: scheduler: x\n"
+				      "ktstr: debug: guest: three\n");
+}
+
+Test(observe, shows_a_line_that_comes_in_pieces_as_one)
+{
+	const struct coord_observer *o;
+	char expected[2048];
+
+	options.is_verbose = true;
+	begin();
+	o = &observe.observer;
+	o->output(o->arg, KTSTR_MSG_STDOUT, "one", 3);
+	o->output(o->arg, KTSTR_MSG_STDERR, "three ", 6);
+	o->output(o->arg, KTSTR_MSG_STDOUT, " two\n", 5);
+	o->output(o->arg, KTSTR_MSG_STDERR, "four\n", 5);
+	for (int i = 0; i < 1001; i++)
+		o->output(o->arg, KTSTR_MSG_SCHED_LOG, "x", 1);
+	memset(expected, 'x', sizeof(expected));
+	(void)snprintf(expected, sizeof(expected),
+		       "ktstr: debug: guest: one two\nktstr: debug: guest: three four\n"
+		       "ktstr: debug: scheduler: %01000d\nktstr: debug: scheduler: x\n",
+		       0);
+	for (char *at = expected; *at; at++)
+		*at = *at == '0' ? 'x' : *at;
+	cr_assert_str_eq(ended(true), expected);
 }
 
 Test(observe, shows_no_output_otherwise)
