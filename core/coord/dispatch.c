@@ -316,7 +316,5 @@ bool dispatch_bulk_message(const struct bulk_message *message, uint64_t now_ns,
 
 bool dispatch_end_matches(const struct dispatch_sinks *sinks, const struct wire_account *account)
 {
-	return sinks->has_end && sinks->end.frame_count == account->frame_count &&
-	       sinks->end.byte_count == account->byte_count &&
-	       sinks->end.headers_crc32 == account->headers_crc32;
+	return sinks->has_end && wire_account_matches(account, &sinks->end);
 }

@@ -118,6 +118,8 @@ void coord_finish(struct coord *c);
 /* Borrows the payload until record_frames_end(), which writes what is not written yet. */
 void record_frame(struct coord *c, const struct bulk_message *message, uint64_t now_ns);
 void record_frames_end(struct coord *c);
+/* A frame that is not admitted is still one that the END frame counts. */
+void record_frame_header(struct coord *c, const struct bulk_message *message, uint64_t now_ns);
 void record_milestone(struct coord *c, const char *name, uint64_t now_ns);
 void record_warning(struct coord *c, const char *text);
 void record_kernel_write(struct coord *c, const char *tag);

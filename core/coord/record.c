@@ -115,6 +115,12 @@ void record_frames_end(struct coord *c)
 	(void)check_written(c, runfile_flush(c->spec->runfile, &err), count, &err);
 }
 
+void record_frame_header(struct coord *c, const struct bulk_message *message, uint64_t now_ns)
+{
+	(void)append(c, RUNFILE_FRAME_HEADER, 0, now_ns, message->header,
+		     WIRE_HEADER_SIZE); /* a failure has decided the run */
+}
+
 void record_milestone(struct coord *c, const char *name, uint64_t now_ns)
 {
 	(void)append(c, RUNFILE_EVENT, RUNFILE_EVENT_TIMING, now_ns, name,

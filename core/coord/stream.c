@@ -142,6 +142,8 @@ static void take_frame(struct coord *c, const struct bulk_message *message, uint
 
 	if (dispatch_bulk_message(message, now_ns, sinks))
 		record_frame(c, message, now_ns);
+	else if (!had_end)
+		record_frame_header(c, message, now_ns);
 	if (had_end)
 		c->frames_after_end++;
 	else if (sinks->has_end)

@@ -12,6 +12,7 @@
 #include "judge/protocol.h"
 #include "plugin/loader.h"
 #include "runfile/reader.h"
+#include "wire/frame.h"
 #include "wire/payload.h"
 
 #define TEXT_MAX 900
@@ -24,6 +25,8 @@ struct pass {
 	json_t *meta;
 	uint64_t seed;
 	struct protocol protocol;
+	struct wire_account account; /* of what was sent before the END frame */
+	bool has_seen_end;
 	bool has_seen_summary;
 	bool is_out_of_memory;
 };
@@ -211,6 +214,26 @@ static const struct {
 	{ KTSTR_MSG_SCHED_EXIT, take_sched_exit },
 };
 
+/* Count a frame by its header, and hold the END frame against what came before it. */
+static void count_sent(struct pass *pass, const uint8_t header[WIRE_HEADER_SIZE],
+		       const struct ktstr_frame *end)
+{
+	struct ktstr_frame_header decoded;
+	struct ktstr_stream_end said;
+
+	if (pass->has_seen_end)
+		return;
+	wire_header_decode(header, &decoded);
+	if (!end) {
+		wire_account_add(&pass->account, header, decoded.length);
+		return;
+	}
+	pass->has_seen_end = true;
+	pass->evidence->has_all_sent =
+		wire_decode_stream_end(end->payload, end->length, &said) == 0 &&
+		wire_account_matches(&pass->account, &said);
+}
+
 static void take_frame(struct pass *pass, const struct runfile_record *record, const void *payload)
 {
 	const struct ktstr_frame frame = {
@@ -219,9 +242,12 @@ static void take_frame(struct pass *pass, const struct runfile_record *record, c
 		.flags = record->flags,
 		.payload = payload,
 	};
-
+	const bool is_end = record->tag == KTSTR_MSG_END && (record->flags & KTSTR_FRAME_CRC_OK);
+	uint8_t header[WIRE_HEADER_SIZE];
 	const char *wrong;
 
+	wire_header_put(record->tag, record->length, record->payload_crc32, header);
+	count_sent(pass, header, is_end ? &frame : NULL);
 	pass->evidence->frames_recorded++;
 	if (!(record->flags & KTSTR_FRAME_CRC_OK))
 		return; /* the summary counts it */
@@ -275,6 +301,10 @@ static void take_record(struct pass *pass, const struct runfile_record *record, 
 		break;
 	case RUNFILE_FRAME:
 		take_frame(pass, record, payload);
+		break;
+	case RUNFILE_FRAME_HEADER:
+		if (record->length == WIRE_HEADER_SIZE)
+			count_sent(pass, payload, NULL);
 		break;
 	case RUNFILE_EVENT:
 		if (record->tag == RUNFILE_EVENT_END_REASON)

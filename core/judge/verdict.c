@@ -48,7 +48,7 @@ static bool is_whole(const struct verdict *verdict)
 	return e->has_summary && !e->is_torn && e->is_sealed && s->has_end && s->end_matches &&
 	       s->frames_torn == 0 && s->frames_dropped == 0 && s->frames_oversize == 0 &&
 	       s->bytes_left == 0 && s->frames_after_end == 0 &&
-	       s->frames_bucketed == e->frames_recorded;
+	       s->frames_bucketed == e->frames_recorded && e->has_all_sent;
 }
 
 static bool has_end_reason(const struct verdict *verdict, enum coord_end end)
@@ -292,7 +292,7 @@ static bool no_end(const struct verdict *v)
 
 static bool end_mismatch(const struct verdict *v)
 {
-	return !v->evidence.summary.end_matches;
+	return !v->evidence.summary.end_matches || !v->evidence.has_all_sent;
 }
 
 /* Frames that got lost or went wrong on their way, each a reason to believe nothing. */
@@ -551,7 +551,7 @@ static const struct rule rules[] = {
 	RUN(no_end, ERROR, .text = "the guest never said that its stream is complete"),
 	RUN(frames_lost, ERROR, .explain = say_frames_lost),
 	RUN(end_mismatch, ERROR,
-	    .text = "what arrived of the guest's stream is not what the guest says it sent"),
+	    .text = "what was recorded of the guest's stream is not what the guest says it sent"),
 	RUN(frame_malformed, ERROR, .explain = say_frame_malformed),
 	RUN(no_hello, ERROR, .text = "the agent never said which plugins it loaded"),
 	/* The scenario. */

@@ -62,6 +62,7 @@ struct evidence {
 	bool is_torn;		  /* the run file's tail was cut */
 	bool is_sealed;		  /* no record follows the summary */
 	uint64_t frames_recorded; /* FRAME records in the file */
+	bool has_all_sent;	  /* what stands in the file is what its END frame says was sent */
 	struct runfile_summary summary;
 	char *end_reason; /* text of the END_REASON event; may be NULL */
 	/* The first thing in the stream that makes no sense (judge/protocol.h); or NULL. */

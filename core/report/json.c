@@ -93,7 +93,8 @@ static bool is_whole(const struct evidence *e)
 	const struct runfile_summary *s = &e->summary;
 
 	return e->has_summary && e->is_sealed && !e->is_torn && s->has_end && s->end_matches &&
-	       s->frames_torn == 0 && s->frames_dropped == 0 && s->frames_oversize == 0;
+	       e->has_all_sent && s->frames_torn == 0 && s->frames_dropped == 0 &&
+	       s->frames_oversize == 0;
 }
 
 static json_t *evidence_json(const struct evidence *e)

@@ -16,7 +16,7 @@
 #include "ktstr/frame.h"
 
 #define RUNFILE_MAGIC "KTSTRRUN" /* 8 bytes, no NUL */
-#define RUNFILE_VERSION 1u
+#define RUNFILE_VERSION 2u
 /* Records start at multiples of this, and so do their payloads. */
 #define RUNFILE_ALIGNMENT 8u
 /* The largest payload of a record. */
@@ -48,6 +48,12 @@ struct runfile_header {
 	8u /* the guest stood still: struct runfile_capture, its CPUs, its ranges; tag:            \
 	    * RUNFILE_CAPTURE_*                                                                    \
 	    */
+
+/*
+ * The header of a frame before the END frame that dispatch did not admit: its 16 bytes as sent.
+ * With these and the FRAME records, in order, the END frame can be held against the file itself.
+ */
+#define RUNFILE_FRAME_HEADER 9u
 
 /* Tags of RUNFILE_EVENT. */
 #define RUNFILE_EVENT_TIMING 1u /* "name" at host_ns: a milestone of `--timings` */

@@ -4,6 +4,7 @@
 #ifndef WIRE_FRAME_H
 #define WIRE_FRAME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "ktstr/frame.h"
@@ -16,6 +17,9 @@ uint32_t wire_crc32(uint32_t crc, const void *data, uint32_t length);
 /* The header of a payload, in wire order. */
 void wire_header_encode(uint32_t msg_type, const void *payload, uint32_t length,
 			uint8_t ret[WIRE_HEADER_SIZE]);
+/* The same where the CRC of the payload is known. */
+void wire_header_put(uint32_t msg_type, uint32_t length, uint32_t crc32,
+		     uint8_t ret[WIRE_HEADER_SIZE]);
 void wire_header_decode(const uint8_t bytes[WIRE_HEADER_SIZE], struct ktstr_frame_header *ret);
 
 /* Running account of what was sent or received, for the end-of-stream frame. Zero-initialise. */
@@ -28,5 +32,7 @@ struct wire_account {
 /* Count one frame by its header as sent. */
 void wire_account_add(struct wire_account *account, const uint8_t header[WIRE_HEADER_SIZE],
 		      uint32_t length);
+/* Is it what the END frame says was sent before it? */
+bool wire_account_matches(const struct wire_account *account, const struct ktstr_stream_end *end);
 
 #endif

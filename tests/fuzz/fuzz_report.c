@@ -54,7 +54,8 @@ static void fold(struct verdict *verdict)
 	FUZZ_REQUIRE(summary->has_end && summary->end_matches && !summary->frames_torn &&
 		     !summary->frames_dropped && !summary->frames_oversize &&
 		     !summary->bytes_left && !summary->frames_after_end);
-	FUZZ_REQUIRE(evidence->frames_recorded == summary->frames_bucketed);
+	FUZZ_REQUIRE(evidence->frames_recorded == summary->frames_bucketed &&
+		     evidence->has_all_sent);
 	FUZZ_REQUIRE(!evidence->malformed && !evidence->has_error && evidence->has_result &&
 		     !evidence->hello_mismatch && !summary->is_panicked && !summary->is_crashed);
 }

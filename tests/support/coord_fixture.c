@@ -79,7 +79,7 @@ void read_back(struct recorded *ret)
 	memset(ret, 0, sizeof(*ret));
 	cr_assert_eq(runfile_open(f.runfile, &reader, &f.err), 0, "%s", f.err.text);
 	while (runfile_next(reader, &record, &payload)) {
-		cr_assert_leq(record.kind, RUNFILE_CAPTURE);
+		cr_assert_leq(record.kind, RUNFILE_FRAME_HEADER);
 		ret->by_kind[record.kind]++;
 		ret->last_kind = record.kind;
 		if (record.kind == RUNFILE_EVENT)

@@ -31,7 +31,7 @@ void expect_end(enum coord_end end, const char *text);
 
 /* What the run file holds. */
 struct recorded {
-	uint64_t by_kind[RUNFILE_CAPTURE + 1];
+	uint64_t by_kind[RUNFILE_FRAME_HEADER + 1];
 	struct runfile_summary summary;
 	uint32_t last_kind;
 	char reason[900];

@@ -39,6 +39,7 @@ const struct verdict fixture_pass = { .outcome = KTSTR_OUTCOME_PASS,
 				      .evidence = {
 					      .has_summary = true,
 					      .is_sealed = true,
+					      .has_all_sent = true,
 					      .summary = { .has_end = 1, .end_matches = 1 } } };
 const struct verdict fixture_failure = {
 	.outcome = KTSTR_OUTCOME_FAIL,

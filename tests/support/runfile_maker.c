@@ -48,6 +48,10 @@ void maker_start(struct runfile_maker *maker, const char *path, const char *meta
 void maker_frame(struct runfile_maker *maker, uint32_t msg_type, const void *payload,
 		 uint32_t length, bool crc_ok)
 {
+	uint8_t header[WIRE_HEADER_SIZE];
+
+	wire_header_encode(msg_type, payload, length, header);
+	wire_account_add(&maker->account, header, length);
 	append(maker, RUNFILE_FRAME, msg_type, crc_ok ? KTSTR_FRAME_CRC_OK : 0, payload, length);
 	maker->summary.frames_received++;
 	maker->summary.frames_bucketed++;
@@ -116,7 +120,11 @@ void maker_error(struct runfile_maker *maker, uint32_t stage, const char *text)
 
 void maker_seal(struct runfile_maker *maker, enum coord_end end, const char *text)
 {
-	const struct ktstr_stream_end stream_end = { 0 };
+	const struct ktstr_stream_end stream_end = {
+		.frame_count = maker->account.frame_count,
+		.byte_count = maker->account.byte_count,
+		.headers_crc32 = maker->account.headers_crc32,
+	};
 	char reason[512];
 
 	maker_frame(maker, KTSTR_MSG_END, &stream_end, sizeof(stream_end), true);

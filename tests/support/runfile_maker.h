@@ -12,6 +12,7 @@
 #include "coord/coord.h"
 #include "ktstr/frame.h"
 #include "runfile/writer.h"
+#include "wire/frame.h"
 
 #define MAKER_SEED 77u
 #define MAKER_SCHEDULER_CRC 0x11111111u
@@ -21,6 +22,7 @@ extern const char maker_meta[];
 
 struct runfile_maker {
 	struct runfile_writer *writer;
+	struct wire_account account;	/* of the frames so far; for the END frame */
 	struct runfile_summary summary; /* follows what was added; may be changed before sealing */
 };
 

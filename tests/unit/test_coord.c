@@ -122,6 +122,7 @@ Test(coord, records_a_good_run_whole)
 	expect_end(COORD_END_STREAM, "the guest ended its stream");
 	read_back(&recorded);
 	cr_assert_eq(recorded.by_kind[RUNFILE_FRAME], 7, "all but SYS_RDY");
+	cr_assert_eq(recorded.by_kind[RUNFILE_FRAME_HEADER], 1, "SYS_RDY");
 	cr_assert_eq(recorded.summary.frames_received, 8);
 	cr_assert_eq(recorded.summary.frames_bucketed, 7);
 	cr_assert_eq(recorded.summary.has_end, 1);

@@ -53,6 +53,7 @@ Test(evidence, of_a_good_run_is_whole)
 	cr_assert(evidence.has_summary);
 	cr_assert(evidence.is_sealed);
 	cr_assert_not(evidence.is_torn);
+	cr_assert(evidence.has_all_sent);
 	cr_assert_eq(evidence.frames_recorded, 9);
 	cr_assert_eq(evidence.summary.frames_bucketed, 9);
 	cr_assert_eq(evidence.summary.end_reason, COORD_END_STREAM);
@@ -64,6 +65,57 @@ Test(evidence, of_a_good_run_is_whole)
 	cr_assert_null(evidence.malformed);
 	cr_assert_null(evidence.sched_exit_text);
 	cr_assert_not(evidence.has_error);
+}
+
+/* A run in which each frame is there but the one with this number, whatever the summary says. */
+static void make_without(uint32_t missing)
+{
+	uint8_t header[WIRE_HEADER_SIZE];
+
+	maker_start(&maker, path, maker_meta);
+	maker_hello(&maker, &good_hello);
+	for (uint32_t i = 0; i < 3; i++) {
+		if (i != missing) {
+			maker_frame(&maker, KTSTR_MSG_STDOUT, "line\n", 5, true);
+			continue;
+		}
+		wire_header_encode(KTSTR_MSG_STDOUT, "line\n", 5, header);
+		wire_account_add(&maker.account, header, 5);
+	}
+	maker_result(&maker, KTSTR_OUTCOME_PASS, "");
+	maker_seal(&maker, COORD_END_STREAM, "");
+}
+
+Test(evidence, misses_a_frame_that_was_taken_out)
+{
+	for (uint32_t missing = 0; missing < 4; missing++) {
+		make_without(missing);
+		read_it();
+		cr_expect(evidence.has_summary && evidence.summary.end_matches);
+		cr_expect_eq(evidence.has_all_sent, missing == 3, "%u", missing);
+		evidence_done(&evidence);
+		cr_assert_eq(unlink(path), 0);
+	}
+}
+
+Test(evidence, counts_frames_that_were_not_admitted)
+{
+	uint8_t header[WIRE_HEADER_SIZE];
+
+	for (int missing = 0; missing < 2; missing++) {
+		maker_start(&maker, path, maker_meta);
+		wire_header_encode(KTSTR_MSG_SYS_RDY, NULL, 0, header);
+		wire_account_add(&maker.account, header, 0);
+		if (!missing)
+			cr_assert_eq(runfile_append(maker.writer, RUNFILE_FRAME_HEADER, 0, 0, 1,
+						    header, sizeof(header), &err),
+				     0);
+		maker_seal(&maker, COORD_END_STREAM, "");
+		read_it();
+		cr_expect_eq(evidence.has_all_sent, !missing);
+		evidence_done(&evidence);
+		cr_assert_eq(unlink(path), 0);
+	}
 }
 
 Test(evidence, is_refused_where_there_is_no_run_file)

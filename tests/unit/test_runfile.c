@@ -330,9 +330,9 @@ Test(runfile, refuses_another_version)
 
 	write_sample();
 	length = slurp(bytes, sizeof(bytes));
-	bytes[8] = 2;
+	bytes[8] = 1;
 	put(bytes, length);
-	assert_refused("", "is a run file of version 2, this ktstr reads version 1; read it with "
+	assert_refused("", "is a run file of version 1, this ktstr reads version 2; read it with "
 			   "the ktstr that wrote it");
 }
 

@@ -24,6 +24,7 @@ static void make_good(struct run *run)
 		.has_summary = true,
 		.is_sealed = true,
 		.frames_recorded = 5,
+		.has_all_sent = true,
 		.summary = { .size = sizeof(struct runfile_summary),
 			     .end_reason = COORD_END_STREAM,
 			     .frames_received = 6,
@@ -301,6 +302,11 @@ static void mismatch_end(struct run *run)
 	run->v.evidence.summary.end_matches = 0;
 }
 
+static void change_record(struct run *run)
+{
+	run->v.evidence.has_all_sent = false;
+}
+
 static void tear_frames(struct run *run)
 {
 	run->v.evidence.summary.frames_torn = 2;
@@ -533,7 +539,9 @@ static const struct {
 	{ leave_bytes, ERROR, "frames_lost",
 	  "the guest's stream is damaged; bytes of a frame that was never finished: 7" },
 	{ mismatch_end, ERROR, "end_mismatch",
-	  "what arrived of the guest's stream is not what the guest says it sent" },
+	  "what was recorded of the guest's stream is not what the guest says it sent" },
+	{ change_record, ERROR, "end_mismatch",
+	  "what was recorded of the guest's stream is not what the guest says it sent" },
 	{ malform, ERROR, "frame_malformed",
 	  "the guest's stream makes no sense: a HELLO frame is too short" },
 	{ lose_hello, ERROR, "no_hello", "the agent never said which plugins it loaded" },
