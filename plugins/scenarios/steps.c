@@ -107,10 +107,23 @@ static int do_stop(struct ktstr_guest *g, const struct ktstr_value *values, stru
 	return code < 0 ? code : ktstr_stop_cgroup(g, id, err);
 }
 
+static int do_snapshot(struct ktstr_guest *g, const struct ktstr_value *values,
+		       struct ktstr_error *err)
+{
+	return ktstr_snapshot(g, values[SNAPSHOT_NAME].s, NULL, 0, err);
+}
+
+static int do_watch(struct ktstr_guest *g, const struct ktstr_value *values,
+		    struct ktstr_error *err)
+{
+	return ktstr_watch(g, values[WATCH_SYMBOL].s, err);
+}
+
 static int (*const deeds[OP_COUNT])(struct ktstr_guest *g, const struct ktstr_value *values,
 				    struct ktstr_error *err) = {
 	[OP_ADD_CGROUP] = do_add,     [OP_REMOVE_CGROUP] = do_remove, [OP_SET_CPUSET] = do_set,
 	[OP_CLEAR_CPUSET] = do_clear, [OP_SPAWN] = do_spawn,	      [OP_STOP_CGROUP] = do_stop,
+	[OP_SNAPSHOT] = do_snapshot,  [OP_WATCH] = do_watch,
 };
 
 static int step_run(struct ktstr_guest *g, const struct ktstr_value *step, uint32_t index,

@@ -19,6 +19,9 @@ struct story {
 	} cgroups[STEPS_CGROUPS_MAX];
 	uint32_t count;
 	bool has_spawned;
+	uint32_t snapshots;
+	const char *watched[STEPS_WATCHES_MAX];
+	uint32_t watches;
 };
 
 /* The index of cgroup @name, or story->count. */
@@ -217,11 +220,35 @@ static int check_stop(struct story *story, const struct ktstr_value *values,
 	return code;
 }
 
+static int check_snapshot(struct story *story, const struct ktstr_value *values,
+			  struct ktstr_error *err)
+{
+	(void)values;
+	if (story->snapshots++ == STEPS_SNAPSHOTS_MAX)
+		return ktstr_fail(err, -E2BIG, "more than %u snapshots", STEPS_SNAPSHOTS_MAX);
+	return 0;
+}
+
+static int check_watch(struct story *story, const struct ktstr_value *values,
+		       struct ktstr_error *err)
+{
+	const char *symbol = values[WATCH_SYMBOL].s;
+
+	for (uint32_t i = 0; i < story->watches; i++)
+		if (strcmp(story->watched[i], symbol) == 0)
+			return ktstr_fail(err, -EINVAL, "symbol '%s' is watched already", symbol);
+	if (story->watches == STEPS_WATCHES_MAX)
+		return ktstr_fail(err, -E2BIG, "more than %u watches", STEPS_WATCHES_MAX);
+	story->watched[story->watches++] = symbol;
+	return 0;
+}
+
 static int (*const checks[OP_COUNT])(struct story *story, const struct ktstr_value *values,
 				     struct ktstr_error *err) = {
-	[OP_ADD_CGROUP] = check_add, [OP_REMOVE_CGROUP] = check_remove,
-	[OP_SET_CPUSET] = check_set, [OP_CLEAR_CPUSET] = check_clear,
-	[OP_SPAWN] = check_spawn,    [OP_STOP_CGROUP] = check_stop,
+	[OP_ADD_CGROUP] = check_add,	[OP_REMOVE_CGROUP] = check_remove,
+	[OP_SET_CPUSET] = check_set,	[OP_CLEAR_CPUSET] = check_clear,
+	[OP_SPAWN] = check_spawn,	[OP_STOP_CGROUP] = check_stop,
+	[OP_SNAPSHOT] = check_snapshot, [OP_WATCH] = check_watch,
 };
 
 /* Step @index with its ops; a message names the step and the op. */

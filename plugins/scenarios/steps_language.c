@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "steps_language.h"
 
+#include "ktstr/frame.h"
 #include "ktstr/plugin.h"
 
 #define NAME_BYTES_MAX 128
@@ -109,6 +110,26 @@ static const struct ktstr_param spawn_fields[] = {
 	{ .key = NULL },
 };
 
+static const struct ktstr_param snapshot_fields[] = {
+	[SNAPSHOT_NAME] = { .key = "name",
+			    .help = "its tag in the run file",
+			    .type = KTSTR_PARAM_STRING,
+			    .flags = KTSTR_PARAM_REQUIRED,
+			    .min = 1,
+			    .max = KTSTR_SNAPSHOT_TAG_MAX },
+	{ .key = NULL },
+};
+
+static const struct ktstr_param watch_fields[] = {
+	[WATCH_SYMBOL] = { .key = "symbol",
+			   .help = "a variable of the kernel, by its name in /proc/kallsyms",
+			   .type = KTSTR_PARAM_STRING,
+			   .flags = KTSTR_PARAM_REQUIRED,
+			   .min = 1,
+			   .max = KTSTR_SNAPSHOT_TAG_MAX },
+	{ .key = NULL },
+};
+
 static const struct ktstr_param ops_choices[] = {
 	[OP_ADD_CGROUP] = { .key = "add_cgroup",
 			    .help = "create a cgroup",
@@ -134,6 +155,14 @@ static const struct ktstr_param ops_choices[] = {
 			     .help = "stop the workers of a cgroup and keep it",
 			     .type = KTSTR_PARAM_MAP,
 			     .fields = cgroup_fields },
+	[OP_SNAPSHOT] = { .key = "snapshot",
+			  .help = "stop the VM for a moment and keep the registers of its CPUs",
+			  .type = KTSTR_PARAM_MAP,
+			  .fields = snapshot_fields },
+	[OP_WATCH] = { .key = "watch",
+		       .help = "from now on do that each time the kernel writes a variable",
+		       .type = KTSTR_PARAM_MAP,
+		       .fields = watch_fields },
 	{ .key = NULL },
 };
 

@@ -9,6 +9,9 @@
 
 /* Most cgroups at one time. */
 #define STEPS_CGROUPS_MAX 256u
+/* Most snapshots and watches of a story: as many as the host takes. */
+#define STEPS_SNAPSHOTS_MAX 64u
+#define STEPS_WATCHES_MAX 3u
 
 enum {
 	P_STEPS,
@@ -29,6 +32,8 @@ enum {
 	OP_CLEAR_CPUSET,
 	OP_SPAWN,
 	OP_STOP_CGROUP,
+	OP_SNAPSHOT,
+	OP_WATCH,
 	OP_COUNT,
 };
 
@@ -53,6 +58,14 @@ enum {
 enum {
 	SET_CGROUP,
 	SET_CPUSET,
+};
+
+enum {
+	SNAPSHOT_NAME,
+};
+
+enum {
+	WATCH_SYMBOL,
 };
 
 enum {

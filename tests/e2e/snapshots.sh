@@ -65,6 +65,44 @@ case_watch_what_is_written_all_the_time() {
 	expect_says "symbol 'jiffies_64' is not watched any longer: it was captured often enough"
 }
 
+case_yaml_may_ask_too() {
+	scenario told <<-END
+		vm: {topology: {cores: 2}}
+		scenario:
+		  plugin: steps
+		  steps:
+		    - ops:
+		        - watch: {symbol: jiffies}
+		        - spawn: {workers: 2}
+		      hold: 300ms
+		    - ops:
+		        - snapshot: {name: busy}
+		      hold: 100ms
+		checkers: [misjudge]
+	END
+	run
+	expect_status 0
+	"$KTSTR_BUILD/tests/captures" "$work/run/run.ktr" >"$work/captures" || fail "the captures cannot be read"
+	expect_captures '[.[] | select(.cause == "request")] | length == 1 and .[0].tag == "busy"'
+	expect_captures '[.[] | select(.tag == "jiffies")] | length >= 2'
+}
+
+case_what_the_host_refuses_is_said() {
+	scenario refused <<-END
+		scenario:
+		  plugin: steps
+		  steps:
+		    - name: look
+		      ops:
+		        - spawn: {workers: 1}
+		        - watch: {symbol: no_such_variable}
+		checkers: [misjudge]
+	END
+	run
+	expect_status 3
+	expect_says "step 'look': watch: symbol 'no_such_variable' not found"
+}
+
 case_refusals() {
 	probe refusals
 	expect_captures 'length == 0'

@@ -140,6 +140,21 @@ static int record_stop_cgroup(struct ktstr_guest *g, uint32_t cgroup_id, struct 
 	return count_call(recorder_of(g), err);
 }
 
+static int record_snapshot(struct ktstr_guest *g, const char *tag,
+			   const struct ktstr_kernel_range *ranges, uint32_t count,
+			   struct ktstr_error *err)
+{
+	(void)ranges;
+	(void)str_addf(&recorder_of(g)->log, "snapshot '%s' +%u\n", tag, count);
+	return count_call(recorder_of(g), err);
+}
+
+static int record_watch(struct ktstr_guest *g, const char *symbol, struct ktstr_error *err)
+{
+	(void)str_addf(&recorder_of(g)->log, "watch %s\n", symbol);
+	return count_call(recorder_of(g), err);
+}
+
 static const struct ktstr_guest_ops recorder_ops = {
 	.size = sizeof(recorder_ops),
 	.stopping = record_stopping,
@@ -153,6 +168,8 @@ static const struct ktstr_guest_ops recorder_ops = {
 	.spawn = record_spawn,
 	.stop = record_stop,
 	.stop_cgroup = record_stop_cgroup,
+	.snapshot = record_snapshot,
+	.watch = record_watch,
 };
 
 void recorder_reset(struct recorder *recorder, const struct ktstr_topology *topology)

@@ -196,6 +196,11 @@ Test(steps, refuses_stories_that_cannot_be_told)
 		  "line 5: step 'one': spawn: '9': the VM has no CPU 9, only 0-3" },
 		{ OPS("  - add_cgroup: {name: a, cpu_max: {period: 50ms}}\n"),
 		  "line 4: step 'one': add_cgroup: cpu_max of cgroup 'a' needs a quota" },
+		{ OPS("  - watch: {symbol: a}\n  - watch: {symbol: a}\n"),
+		  "line 5: step 'one': watch: symbol 'a' is watched already" },
+		{ OPS("  - watch: {symbol: a}\n  - watch: {symbol: b}\n  - watch: {symbol: c}\n"
+		      "  - watch: {symbol: d}\n"),
+		  "line 7: step 'one': watch: more than 3 watches" },
 		{ OPS(ADD_A), "no step spawns workers, so there would be nothing to judge" },
 		{ OPS(ADD_A SPAWN_A "  hold: 0s\n"),
 		  "no step holds, so no worker would get to work" },
@@ -211,6 +216,39 @@ Test(steps, refuses_stories_that_cannot_be_told)
 		cr_expect_str_eq(placed(&err), rows[i].text);
 		bound_free(bound);
 	}
+}
+
+Test(steps, looks_into_the_kernel)
+{
+	expect_calls("steps",
+		     OPS("  - watch: {symbol: panic_timeout}\n"
+			 "  - spawn: {workers: 1}\n"
+			 "  - snapshot: {name: before it works}\n"),
+		     "step 1/1 'one' 1000ms\n"
+		     "watch panic_timeout\n"
+		     "spawn 0 cpu_spin x1\n"
+		     "snapshot 'before it works' +0\n"
+		     "hold 1000ms\n"
+		     "end\n"
+		     "stop 0\n");
+}
+
+Test(steps, refuses_more_snapshots_than_a_run_keeps)
+{
+	const struct ktstr_plugin *plugin = shipped_load("scenarios", "steps");
+	struct str yaml = { 0 };
+	struct ktstr_error err = { 0 };
+	struct bound *bound;
+	uint64_t duration_ns;
+
+	(void)str_add(&yaml, "steps:\n- ops:\n");
+	for (int i = 0; i < 65; i++)
+		(void)str_addf(&yaml, "  - snapshot: {name: s%d}\n", i);
+	bound = must_bind(plugin, str_text(&yaml));
+	cr_expect_eq(ask(plugin, bound, &four, &duration_ns, &err), -E2BIG);
+	cr_expect_str_eq(placed(&err), "line 67: step 'step 1': snapshot: more than 64 snapshots");
+	bound_free(bound);
+	str_done(&yaml);
 }
 
 Test(steps, a_name_is_free_again_after_its_removal)
