@@ -299,6 +299,41 @@ static void decide(const struct judge *judge, struct task *task, int status)
 		add_tail(task);
 }
 
+static size_t finding_size(const struct finding *finding)
+{
+	return sizeof(*finding) + strlen(finding->subject) + strlen(finding->metric) +
+	       strlen(finding->unit) + (finding->text ? strlen(finding->text) : 0);
+}
+
+/* Cut the findings to this checker's share. What it found good goes before what it found bad. */
+static void keep_share(const struct judge *judge, struct decision *decision)
+{
+	size_t count = JUDGE_FINDINGS_MAX / judge->count + 1;
+	size_t bytes = JUDGE_FINDINGS_BYTES_MAX / judge->count;
+	bool is_kept[RESULT_FINDINGS_MAX] = { false };
+	size_t kept = 0;
+
+	for (int is_good = 0; is_good < 2; is_good++) {
+		for (size_t i = 0; i < decision->finding_count && count > 0; i++) {
+			const struct finding *finding = &decision->findings[i];
+			size_t size = finding_size(finding);
+
+			if ((finding->outcome == KTSTR_OUTCOME_PASS) != is_good || size > bytes)
+				continue;
+			is_kept[i] = true;
+			bytes -= size;
+			count--;
+		}
+	}
+	for (size_t i = 0; i < decision->finding_count; i++) {
+		if (is_kept[i])
+			decision->findings[kept++] = decision->findings[i];
+		else
+			finding_done(&decision->findings[i]);
+	}
+	decision->finding_count = kept;
+}
+
 static void end_task(struct judge *judge, struct task *task)
 {
 	int status = spawn_collect(&task->process);
@@ -313,6 +348,7 @@ static void end_task(struct judge *judge, struct task *task)
 	task->state = TASK_DONE;
 	judge->running--;
 	decide(judge, task, status);
+	keep_share(judge, task->decision);
 	str_done(&task->result);
 }
 

@@ -19,6 +19,10 @@
 #define JUDGE_TIME_LIMIT_NS UINT64_C(60000000000)
 /* What one call of a checker may take, about: so soon one that hangs is ended. */
 #define JUDGE_STALL_LIMIT_NS UINT64_C(4000000000)
+/* What is kept of all that the checkers of one run find, in equal shares, the worst first: a report
+ * holds all of it at once. */
+#define JUDGE_FINDINGS_MAX 4096u
+#define JUDGE_FINDINGS_BYTES_MAX ((size_t)4 * 1024 * 1024)
 #define JUDGE_MEMORY_LIMIT_BYTES (UINT64_C(1) << 30)
 
 struct judge_checker {

@@ -15,11 +15,11 @@
 #include "judge/verdict.h"
 
 /* More findings are not sent. */
-#define RESULT_FINDINGS_MAX 4096u
+#define RESULT_FINDINGS_MAX 1024u
 /* Longer texts are cut. */
 #define RESULT_TEXT_MAX 1023u
 /* All that a checker may write. */
-#define RESULT_BYTES_MAX ((size_t)16 * 1024 * 1024)
+#define RESULT_BYTES_MAX ((size_t)6 * 1024 * 1024)
 
 /* Append a sign of life: some call of the checker has returned. 0 or -ENOMEM. */
 int result_encode_progress(struct str *out);

@@ -275,6 +275,21 @@ Test(judge, keeps_a_bounded_number_of_findings)
 	cr_assert_eq(d->finding_count, RESULT_FINDINGS_MAX);
 }
 
+Test(judge, shares_what_is_kept_among_all_checkers)
+{
+	static const char *const hows[] = { "many", "many", "many", "many", "many", "many",
+					    "many", "many", "many", "many", NULL };
+
+	judge_by(hows);
+	for (size_t i = 0; hows[i]; i++) {
+		const struct decision *d = &verdict.decisions[i];
+
+		cr_assert_eq(d->finding_count, JUDGE_FINDINGS_MAX / 10 + 1);
+		cr_assert_eq(d->findings[d->finding_count - 1].outcome, KTSTR_OUTCOME_SKIP,
+			     "what is not good is kept, though it came late");
+	}
+}
+
 Test(judge, takes_no_decision_behind_garbage)
 {
 	const struct decision *d = judge_one("garbage_before");
@@ -350,7 +365,7 @@ Test(judge, ends_a_checker_that_writes_without_end)
 {
 	const struct decision *d = judge_one("flood");
 
-	cr_assert_str_eq(d->reason, "checker 'bad' wrote more than 16 MiB");
+	cr_assert_str_eq(d->reason, "checker 'bad' wrote more than 6 MiB");
 }
 
 Test(judge, bounds_the_memory_of_a_checker)
