@@ -279,7 +279,7 @@ static int watch(struct ktstr_guest *g, struct ktstr_error *err)
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]) && rc == 0; i++) {
 		rc = write_by_kernel(values[i], err);
 		if (rc == 0)
-			rc = ktstr_hold(g, 150 * MS, err);
+			rc = ktstr_hold(g, 600 * MS, err);
 	}
 	return rc;
 }
