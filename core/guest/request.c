@@ -99,13 +99,14 @@ static int read_some(struct requester *requester, struct ktstr_error *err)
  * or what is wrong with it, for good. */
 static int take_frame(struct requester *requester, struct awaited *awaited, struct ktstr_error *err)
 {
-	const uint8_t *payload = requester->in + WIRE_HEADER_SIZE;
 	struct ktstr_frame_header header;
+	const uint8_t *payload;
 	bool is_it;
 
 	if (requester->length < WIRE_HEADER_SIZE)
 		return -EAGAIN;
 	wire_header_decode(requester->in, &header);
+	payload = requester->in + WIRE_HEADER_SIZE;
 	if (header.length > WIRE_KERNEL_REPLY_MAX)
 		return break_off(requester, -EBADMSG, "the host's reply is longer than any can be",
 				 err);
