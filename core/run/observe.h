@@ -22,7 +22,7 @@ enum observe_line {
 #define OBSERVE_ALARMS_MAX 100u
 #define OBSERVE_FAILURES_MAX 10u
 #define OBSERVE_PHASES_MAX 1000u
-#define OBSERVE_DETAILS_MAX 100000u
+#define OBSERVE_DETAILS_MAX 20000u
 
 enum observe_stream {
 	OBSERVE_STDOUT,
