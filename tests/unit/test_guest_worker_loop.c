@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a worker measures of itself, from clocks that are given. */
+#include "guest/worker_loop.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+
+/* A worker's own view of a gap, from a last look at the clock that was 1000 s ago. */
+static struct worker_slot *slot_after_1000_s(void)
+{
+	struct worker_slot *slot = calloc(1, sizeof(*slot));
+
+	cr_assert_not_null(slot);
+	worker_slot_init(slot, 1, 1, 0);
+	slot->start_ns = slot->last_look_ns = clock_monotonic_ns() - 1000 * NS_PER_S;
+	return slot;
+}
+
+Test(worker_loop, a_late_wake_up_is_a_gap_but_not_the_wait_before_it)
+{
+	struct worker_slot *slot = slot_after_1000_s();
+
+	ktstr_worker_wake_sample(&slot->worker, 300 * NS_PER_S);
+	cr_expect_geq(slot->report.max_gap_ns, 300 * NS_PER_S);
+	cr_expect_lt(slot->report.max_gap_ns, 400 * NS_PER_S);
+	cr_expect_geq(slot->report.max_gap_at_ns, 1000 * NS_PER_S);
+	cr_expect_eq(slot->samples[0], UINT32_MAX);
+	free(slot);
+}
+
+Test(worker_loop, a_wake_up_is_no_later_than_the_last_look)
+{
+	struct worker_slot *slot = slot_after_1000_s();
+
+	ktstr_worker_wake_sample(&slot->worker, UINT64_MAX);
+	cr_expect_geq(slot->report.max_gap_ns, 1000 * NS_PER_S);
+	cr_expect_lt(slot->report.max_gap_ns, 1100 * NS_PER_S);
+	ktstr_worker_wake_sample(&slot->worker, 0);
+	cr_expect_lt(slot->report.max_gap_ns, 1100 * NS_PER_S);
+	free(slot);
+}
+
+Test(worker_loop, what_a_sleep_takes_too_long_is_a_gap)
+{
+	struct worker_slot *slot = slot_after_1000_s();
+	struct schedstat schedstat = { 0 };
+
+	/* Its sleep was to last 600 s, and it was never woken. */
+	slot->last_look_ns += 600 * NS_PER_S;
+	worker_slot_close(slot, slot->start_ns + 1000 * NS_PER_S, 0, &schedstat);
+	cr_expect_eq(slot->report.max_gap_ns, 400 * NS_PER_S);
+	free(slot);
+}
+static const struct {
+	const char *text;
+	struct schedstat expected;
+} schedstats[] = {
+	{ "123 456 7\n", { 456, 7 } },
+	{ "123 456", { 0, 0 } },
+	{ "", { 0, 0 } },
+	{ "a b c", { 0, 0 } },
+};
+
+Test(schedstat, is_parsed)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(schedstats); i++) {
+		struct schedstat got;
+
+		schedstat_parse(schedstats[i].text, &got);
+		cr_expect_eq(got.run_delay_ns, schedstats[i].expected.run_delay_ns, "text %zu", i);
+		cr_expect_eq(got.run_count, schedstats[i].expected.run_count, "text %zu", i);
+	}
+}
