@@ -271,7 +271,8 @@ static inline int ktstr_snapshot(struct ktstr_guest *g, const char *tag,
  * From now on keep such a snapshot, with @symbol as its tag, each time that the kernel has written
  * one of the 4 bytes at @symbol. Three symbols can be watched. A watch ends after 16 snapshots, and
  * rests for 100 ms when it was hit twice within that time, since each hit stops the whole VM: a
- * symbol that is written all the time costs the VM no more than a second.
+ * symbol that is written all the time costs the VM no more than a second. An emulated CPU is also
+ * slow with the 4 KiB around what is watched.
  */
 static inline int ktstr_watch(struct ktstr_guest *g, const char *symbol, struct ktstr_error *err)
 {

@@ -134,6 +134,15 @@ Test(runfile, layout_is_pinned)
 	cr_assert_eq(offsetof(struct runfile_record, payload_crc32), 32);
 	cr_assert_eq(offsetof(struct runfile_record, header_crc32), 36);
 	cr_assert_eq(sizeof(struct runfile_summary), 104);
+	cr_assert_eq(sizeof(struct runfile_capture), 112);
+	cr_assert_eq(offsetof(struct runfile_capture, hit_number), 24);
+	cr_assert_eq(offsetof(struct runfile_capture, frozen_ns), 32);
+	cr_assert_eq(offsetof(struct runfile_capture, tag), 40);
+	cr_assert_eq(sizeof(struct runfile_cpu), 208);
+	cr_assert_eq(offsetof(struct runfile_cpu, rip), 128);
+	cr_assert_eq(offsetof(struct runfile_cpu, cr3), 160);
+	cr_assert_eq(offsetof(struct runfile_cpu, cpl), 200);
+	cr_assert_eq(sizeof(struct runfile_range), 16);
 	cr_assert_eq(offsetof(struct runfile_summary, headers_crc32), 64);
 }
 
