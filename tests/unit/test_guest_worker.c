@@ -364,20 +364,6 @@ Test(worker, a_sleeper_that_is_held_up_shows_the_gap)
 	cr_expect_gt(report->max_gap_at_ns, report->max_gap_ns);
 }
 
-Test(worker, cpu_time_and_wall_time_begin_at_the_release)
-{
-	struct worker_slot *slot = slot_after_1000_s();
-
-	worker_loop_prepare(slot);
-	while (clock_now_ns(CLOCK_THREAD_CPUTIME_ID) < slot->cpu_start_ns + 20 * NS_PER_MS)
-		;
-	slot->start_ns = clock_monotonic_ns();
-	cr_assert_eq(worker_loop_run(slot, &ending), 0);
-	cr_expect_leq(slot->report.cpu_time_ns, slot->report.wall_time_ns);
-	cr_expect_lt(slot->report.cpu_time_ns, 20 * NS_PER_MS);
-	free(slot);
-}
-
 Test(worker, sleeps_are_samples)
 {
 	spawn(&sleeping, "sleeping", 1);

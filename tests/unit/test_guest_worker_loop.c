@@ -19,6 +19,15 @@ static struct worker_slot *slot_after_1000_s(void)
 	return slot;
 }
 
+static int run_end(struct ktstr_worker *w, struct ktstr_error *err)
+{
+	(void)err;
+	ktstr_worker_progress(w, 7);
+	return 0;
+}
+
+static const struct ktstr_workload_ops ending = { .size = sizeof(ending), .run = run_end };
+
 Test(worker_loop, a_late_wake_up_is_a_gap_but_not_the_wait_before_it)
 {
 	struct worker_slot *slot = slot_after_1000_s();
@@ -54,6 +63,20 @@ Test(worker_loop, what_a_sleep_takes_too_long_is_a_gap)
 	cr_expect_eq(slot->report.max_gap_ns, 400 * NS_PER_S);
 	free(slot);
 }
+Test(worker_loop, cpu_time_and_wall_time_begin_at_the_release)
+{
+	struct worker_slot *slot = slot_after_1000_s();
+
+	worker_loop_prepare(slot);
+	while (clock_now_ns(CLOCK_THREAD_CPUTIME_ID) < slot->cpu_start_ns + 20 * NS_PER_MS)
+		;
+	slot->start_ns = clock_monotonic_ns();
+	cr_assert_eq(worker_loop_run(slot, &ending), 0);
+	cr_expect_leq(slot->report.cpu_time_ns, slot->report.wall_time_ns);
+	cr_expect_lt(slot->report.cpu_time_ns, 20 * NS_PER_MS);
+	free(slot);
+}
+
 static const struct {
 	const char *text;
 	struct schedstat expected;
