@@ -57,6 +57,10 @@ static void answer(const struct fake *fake, const json_t *message)
 	if (strcmp(command, "query-status") == 0)
 		dprintf(fake->qmp_fd, "{\"return\": {\"status\": \"%s\"}, \"id\": %lld}\r\n",
 			fake->mode + strlen("status:"), id);
+	else if (strcmp(command, "human-monitor-command") == 0 &&
+		 strncmp(fake->mode, "human:", 6) == 0)
+		dprintf(fake->qmp_fd, "{\"return\": \"%s\\r\\n\", \"id\": %lld}\r\n",
+			fake->mode + strlen("human:"), id);
 	else
 		dprintf(fake->qmp_fd, "{\"return\": {}, \"id\": %lld}\r\n", id);
 	if (strcmp(command, "qmp_capabilities") == 0 && strncmp(fake->mode, "status:", 7) == 0)

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "wire/kernel_op.h"
 
 /* Long enough for any machine; only a failing test waits for it. */
 #define LONG_MS 20000
@@ -343,6 +344,58 @@ Test(vm, freeze_tells_a_refusal)
 
 	cr_expect_eq(vm_freeze(vm, &err), -EREMOTEIO);
 	cr_expect_str_eq(err.text, "QEMU refused 'stop': not now");
+	vm_free(vm);
+}
+
+Test(vm, tells_that_qemu_shows_no_registers)
+{
+	static const struct {
+		const char *mode, *text;
+	} cases[] = {
+		{ "", "registers of CPU 0: QEMU's monitor gave no text" },
+		{ "human:nothing", "registers of CPU 0: QEMU does not print register 'RAX'" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct vm *vm = start(cases[i].mode);
+		struct ktstr_error err = { 0 };
+		struct runfile_cpu cpu;
+		uint32_t count = 77;
+
+		cr_expect_eq(vm_registers(vm, &cpu, 1, &count, &err), -EPROTO);
+		cr_expect_str_eq(err.text, cases[i].text);
+		cr_expect_eq(count, 77);
+		vm_free(vm);
+	}
+}
+
+Test(vm, tells_that_it_cannot_walk_without_registers)
+{
+	static const struct ktstr_kern_addrs addrs = { .phys_base_plus_1 = 1 };
+	struct vm *vm = start("human:nothing");
+	struct ktstr_error err = { 0 };
+	uint32_t word;
+
+	cr_expect_eq(vm_read_kernel(vm, &addrs, WIRE_TARGET_KVA, UINT64_C(0xffffc90000000000),
+				    &word, 4, &err),
+		     -EPROTO);
+	cr_expect_str_eq(err.text, "the guest's page tables: QEMU does not print register 'RAX'");
+	cr_expect_eq(vm_write_kernel(vm, &addrs, WIRE_TARGET_KVA, UINT64_C(0xffffc90000000000),
+				     &word, 4, &err),
+		     -EPROTO);
+	vm_free(vm);
+}
+
+Test(vm, tells_that_the_debugger_port_cannot_be_attached)
+{
+	struct vm *vm = start("human:Could not open gdbserver on device");
+	struct ktstr_error err = { 0 };
+	struct vm_hit hit;
+
+	cr_expect_eq(vm_watch(vm, 1, 0x1000, 4, &err), -EREMOTEIO);
+	cr_expect_str_eq(err.text, "QEMU cannot attach its debugger port: Could not open gdbserver "
+				   "on device");
+	cr_expect_eq(vm_watch_hit(vm, &hit, &err), 0);
 	vm_free(vm);
 }
 
