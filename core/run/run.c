@@ -21,6 +21,7 @@
 #include "run/record.h"
 #include "run/vm_ops.h"
 #include "vm/qemu_argv.h"
+#include "vm/tsc.h"
 #include "vm/vm.h"
 
 /* From SCENARIO_END to END: workers are stopped and the scheduler is taken down. */
@@ -92,7 +93,8 @@ static int stage_image(struct run *run, struct ktstr_error *err)
 static int stage_vm(struct run *run, struct ktstr_error *err)
 {
 	const struct prepared *p = run->prepared;
-	_cleanup_free_ char *append = kernel_command_line(p->is_kvm, run->options->is_verbose);
+	_cleanup_free_ char *append = kernel_command_line(
+		p->is_kvm, p->is_kvm ? 0 : tsc_measure_khz(), run->options->is_verbose);
 	struct vm_spec spec = {
 		.is_kvm = p->is_kvm,
 		.topology = p->spec->vm.topology,

@@ -329,7 +329,7 @@ static const struct {
 	{ "tsc=reliable", WITH_TCG },
 };
 
-char *kernel_command_line(bool is_kvm, bool is_verbose)
+char *kernel_command_line(bool is_kvm, uint32_t tsc_khz, bool is_verbose)
 {
 	struct str line = { 0 };
 
@@ -342,6 +342,11 @@ char *kernel_command_line(bool is_kvm, bool is_verbose)
 			str_done(&line);
 			return NULL;
 		}
+	}
+	/* A guest on a busy host measures this wrong, and then tells wrong times. */
+	if (!is_kvm && tsc_khz > 0 && str_addf(&line, " tsc_early_khz=%" PRIu32, tsc_khz) < 0) {
+		str_done(&line);
+		return NULL;
 	}
 	return line.data;
 }

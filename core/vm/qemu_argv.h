@@ -50,9 +50,9 @@ int topology_check(const struct ktstr_topology *topology, struct ktstr_error *er
 
 /*
  * The kernel command line of a run: console, panic behaviour, size of the root folder, quietness,
- * and what makes a boot short. Verbose: the kernel's messages go to the console from the start. The
- * caller frees; NULL when there is no memory.
+ * and what makes a boot short. Verbose: the kernel's messages go to the console from the start.
+ * @tsc_khz: of tsc.h, 0: not known. The caller frees; NULL when there is no memory.
  */
-char *kernel_command_line(bool is_kvm, bool is_verbose);
+char *kernel_command_line(bool is_kvm, uint32_t tsc_khz, bool is_verbose);
 
 #endif

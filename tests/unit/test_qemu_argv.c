@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "vm/qemu_argv.h"
+#include "vm/tsc.h"
 
 #include <criterion/criterion.h>
 
@@ -293,7 +294,7 @@ static bool has_word(const char *line, const char *word)
 Test(kernel_command_line, always_has_a_console_and_ends_a_panic_by_a_reset)
 {
 	for (int i = 0; i < 4; i++) {
-		_cleanup_free_ char *line = kernel_command_line(i & 1, i & 2);
+		_cleanup_free_ char *line = kernel_command_line(i & 1, 0, i & 2);
 
 		cr_assert_not_null(line);
 		cr_expect(has_word(line, "console=ttyS0"), "%s", line);
@@ -304,10 +305,32 @@ Test(kernel_command_line, always_has_a_console_and_ends_a_panic_by_a_reset)
 	}
 }
 
+Test(kernel_command_line, tells_the_rate_of_the_tsc_only_where_it_is_the_guests)
+{
+	_cleanup_free_ char *tcg = kernel_command_line(false, 1999998, false);
+	_cleanup_free_ char *kvm = kernel_command_line(true, 1999998, false);
+	_cleanup_free_ char *unknown = kernel_command_line(false, 0, false);
+
+	cr_expect_not_null(strstr(tcg, " tsc_early_khz=1999998"));
+	cr_expect_null(strstr(kvm, "tsc_early_khz"));
+	cr_expect_null(strstr(unknown, "tsc_early_khz"));
+}
+
+/* Two measurements on one machine agree, whatever else it does. */
+Test(tsc, is_measured_alike_each_time)
+{
+	uint32_t first = tsc_measure_khz(), second = tsc_measure_khz();
+
+	if (first == 0 || second == 0)
+		cr_skip_test("the time stamp counter could not be measured here");
+	cr_expect_lt(first, second + second / 200);
+	cr_expect_lt(second, first + first / 200);
+}
+
 Test(kernel_command_line, shows_the_boot_only_when_verbose)
 {
-	_cleanup_free_ char *quiet = kernel_command_line(false, false);
-	_cleanup_free_ char *verbose = kernel_command_line(false, true);
+	_cleanup_free_ char *quiet = kernel_command_line(false, 2000000, false);
+	_cleanup_free_ char *verbose = kernel_command_line(false, 2000000, true);
 
 	cr_expect(has_word(quiet, "quiet"), "%s", quiet);
 	cr_expect(has_word(verbose, "loglevel=7"), "%s", verbose);
@@ -316,8 +339,8 @@ Test(kernel_command_line, shows_the_boot_only_when_verbose)
 
 Test(kernel_command_line, trusts_the_tsc_only_without_a_paravirtual_clock)
 {
-	_cleanup_free_ char *tcg = kernel_command_line(false, false);
-	_cleanup_free_ char *kvm = kernel_command_line(true, false);
+	_cleanup_free_ char *tcg = kernel_command_line(false, 2000000, false);
+	_cleanup_free_ char *kvm = kernel_command_line(true, 2000000, false);
 
 	cr_expect(has_word(tcg, "tsc=reliable"), "%s", tcg);
 	cr_expect(!has_word(kvm, "tsc=reliable"), "%s", kvm);
