@@ -27,6 +27,9 @@
 #define COORD_TICK_NS (100 * NS_PER_MS)
 
 /* In the order in which one wake serves them: evidence before the events that end a run. */
+/* Headers of dropped frames that are kept. */
+#define COORD_DROPPED_HEADERS_MAX 1000
+
 enum source {
 	SOURCE_SIGNAL,
 	SOURCE_BULK,

@@ -117,6 +117,13 @@ void record_frames_end(struct coord *c)
 
 void record_frame_header(struct coord *c, const struct bulk_message *message, uint64_t now_ns)
 {
+	const struct dispatch_sinks *sinks = c->sinks;
+
+	/* A run with dropped frames is no PASS: nobody will add up what it says that it sent. */
+	if (sinks->dropped_unknown + sinks->dropped_malformed + sinks->dropped_internal +
+		    sinks->dropped_torn >
+	    COORD_DROPPED_HEADERS_MAX)
+		return;
 	(void)append(c, RUNFILE_FRAME_HEADER, 0, now_ns, message->header,
 		     WIRE_HEADER_SIZE); /* a failure has decided the run */
 }
