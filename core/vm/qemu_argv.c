@@ -245,10 +245,14 @@ static const struct {
 
 static void add_channels(struct words *words, const struct qemu_spec *spec)
 {
-	/* Without ioeventfd the guest's write itself moves the data: nothing is left to a wake-up
-	 * of another thread, which makes runs repeatable. */
+	/*
+	 * Without ioeventfd the guest's write itself moves the data: nothing is left to a wake-up
+	 * of another thread, which makes runs repeatable. Without event_idx nobody has to look at
+	 * what the other side wants before it tells it something: QEMU before 8.1 leaves out the
+	 * memory barriers of a guest whose CPUs share a thread, and a writer then waits for ever.
+	 */
 	add(words, "-device");
-	add(words, "virtio-serial-pci,ioeventfd=off,max_ports=4");
+	add(words, "virtio-serial-pci,ioeventfd=off,event_idx=off,max_ports=4");
 	for (size_t i = 0; i < ARRAY_SIZE(channels); i++) {
 		int fd = *(const int *)((const char *)spec + channels[i].fd_offset);
 

@@ -33,7 +33,7 @@ static const struct qemu_spec plain = {
 #define HEAD "qemu -nodefaults -no-user-config -display none -no-reboot -name ktstr "
 #define KERNEL "-kernel /k/vmlinux -initrd /proc/self/fd/9 -append quiet a,b=c "
 #define CHANNELS                                                                                   \
-	"-device virtio-serial-pci,ioeventfd=off,max_ports=4 "                                     \
+	"-device virtio-serial-pci,ioeventfd=off,event_idx=off,max_ports=4 "                       \
 	"-chardev socket,id=qmp,fd=3 -mon chardev=qmp,mode=control "                               \
 	"-chardev socket,id=com1,fd=4 -device isa-serial,chardev=com1,index=0 "                    \
 	"-chardev socket,id=com2,fd=5 -device isa-serial,chardev=com2,index=1 "                    \
@@ -173,7 +173,8 @@ Test(qemu_argv, leaves_out_what_is_not_wired)
 		     "-smp 2,sockets=1,dies=1,cores=2,threads=1 "
 		     "-M q35,memory-backend=ram0 -m 512M "
 		     "-object memory-backend-memfd,id=ram0,size=512M,share=on "
-		     "-kernel /k/vmlinux -device virtio-serial-pci,ioeventfd=off,max_ports=4 "
+		     "-kernel /k/vmlinux -device "
+		     "virtio-serial-pci,ioeventfd=off,event_idx=off,max_ports=4 "
 		     "-chardev socket,id=com1,fd=4 -device isa-serial,chardev=com1,index=0");
 }
 
