@@ -26,10 +26,10 @@
 #define COORD_STDERR_LINES_MAX 100u
 #define COORD_TICK_NS (100 * NS_PER_MS)
 
-/* In the order in which one wake serves them: evidence before the events that end a run. */
 /* Headers of dropped frames that are kept. */
 #define COORD_DROPPED_HEADERS_MAX 1000
 
+/* In the order in which one wake serves them: evidence before the events that end a run. */
 enum source {
 	SOURCE_SIGNAL,
 	SOURCE_BULK,
@@ -70,7 +70,9 @@ struct coord {
 	struct wire_account account; /* frames before the END frame */
 	uint32_t frames_after_end;
 	uint64_t frames_recorded;
-	uint64_t output_bytes; /* recorded of what the guest printed */
+	uint64_t headers_recorded; /* of frames that are not recorded whole */
+	uint64_t output_bytes;	   /* recorded of what the guest printed */
+	bool has_warned_of_pad;
 
 	int epoll_fd;
 	int fds[SOURCE_COUNT]; /* -1: closed or none */

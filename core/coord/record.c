@@ -47,19 +47,24 @@ static bool is_output(uint32_t msg_type)
 	return false;
 }
 
-/* May one frame more be recorded? */
-static bool can_record_frame(struct coord *c, const struct bulk_message *message)
+/* May one frame more, or one header, be recorded? */
+static bool can_record_frame(struct coord *c, uint32_t length)
 {
-	if (!can_record(c, message->length))
+	if (!can_record(c, length))
 		return false;
+	if (c->frames_recorded + c->headers_recorded >= COORD_FRAMES_MAX)
+		record_failed(c, "the guest sent more than 1048576 frames; let the scenario send "
+				 "fewer");
+	return !c->is_record_broken;
+}
+
+static bool can_record_output(struct coord *c, const struct bulk_message *message)
+{
 	if (is_output(message->msg_type))
 		c->output_bytes += message->length;
 	if (c->output_bytes > COORD_OUTPUT_MAX)
 		record_failed(c, "the guest printed more than 64 MiB; let the scenario, or the "
 				 "scheduler, print less");
-	else if (c->frames_recorded >= COORD_FRAMES_MAX)
-		record_failed(c, "the guest sent more than 1048576 frames; let the scenario send "
-				 "fewer");
 	return !c->is_record_broken;
 }
 
@@ -94,7 +99,7 @@ void record_frame(struct coord *c, const struct bulk_message *message, uint64_t 
 	uint64_t count;
 	int rc;
 
-	if (!can_record_frame(c, message))
+	if (!can_record_frame(c, message->length) || !can_record_output(c, message))
 		return;
 	count = runfile_count(c->spec->runfile);
 	rc = runfile_gather(c->spec->runfile, RUNFILE_FRAME, message->msg_type,
@@ -124,8 +129,9 @@ void record_frame_header(struct coord *c, const struct bulk_message *message, ui
 		    sinks->dropped_torn >
 	    COORD_DROPPED_HEADERS_MAX)
 		return;
-	(void)append(c, RUNFILE_FRAME_HEADER, 0, now_ns, message->header,
-		     WIRE_HEADER_SIZE); /* a failure has decided the run */
+	if (can_record_frame(c, WIRE_HEADER_SIZE) &&
+	    append(c, RUNFILE_FRAME_HEADER, 0, now_ns, message->header, WIRE_HEADER_SIZE))
+		c->headers_recorded++;
 }
 
 void record_milestone(struct coord *c, const char *name, uint64_t now_ns)

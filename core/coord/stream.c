@@ -134,6 +134,20 @@ static void warn_unknown(struct coord *c, uint32_t msg_type)
 	record_warning(c, text);
 }
 
+static void warn_padded(struct coord *c, const struct bulk_message *message)
+{
+	struct ktstr_frame_header header;
+	char text[TEXT_MAX];
+
+	wire_header_decode(message->header, &header);
+	if (header.pad == 0 || c->has_warned_of_pad)
+		return;
+	c->has_warned_of_pad = true;
+	(void)snprintf(text, sizeof(text), "the guest sent a frame with %#x in the pad word",
+		       header.pad);
+	record_warning(c, text);
+}
+
 static void take_frame(struct coord *c, const struct bulk_message *message, uint64_t now_ns)
 {
 	struct dispatch_sinks *sinks = c->sinks;
@@ -153,6 +167,7 @@ static void take_frame(struct coord *c, const struct bulk_message *message, uint
 	requests_refuse(c);
 	if (sinks->unknown_count > unknown_count)
 		warn_unknown(c, message->msg_type);
+	warn_padded(c, message);
 	note_ready(c, now_ns);
 	note_scenario(c, now_ns);
 	note_sched_exit(c, message, now_ns);

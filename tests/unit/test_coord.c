@@ -331,6 +331,30 @@ Test(coord, counts_and_names_frames_that_it_drops)
 			   recorded.warnings);
 }
 
+static void play_padded(struct fake_guest *guest)
+{
+	struct frames frames = { 0 };
+	uint32_t pad = 0xabcd;
+
+	for (int i = 0; i < 2; i++) {
+		size_t at = frames.length;
+
+		frames_add(&frames, KTSTR_MSG_STDOUT, "x", 1);
+		memcpy(frames.bytes + at + 12, &pad, sizeof(pad));
+	}
+	fake_frames(guest, &frames);
+}
+
+Test(coord, warns_once_of_padded_frames_and_takes_them)
+{
+	struct recorded recorded;
+
+	run_vm(play_padded);
+	read_back(&recorded);
+	cr_assert_eq(recorded.summary.frames_bucketed, 2);
+	cr_assert_str_eq(recorded.warnings, "the guest sent a frame with 0xabcd in the pad word\n");
+}
+
 Test(coord, refuses_a_snapshot_to_the_guest_that_asks)
 {
 	run_vm(play_asks_for_a_snapshot);

@@ -107,6 +107,11 @@ static void play_large_frames(struct fake_guest *guest)
 	flood(guest, KTSTR_MSG_PROFRAW, 65536);
 }
 
+static void play_addresses(struct fake_guest *guest)
+{
+	flood(guest, KTSTR_MSG_KERN_ADDRS, sizeof(struct ktstr_kern_addrs));
+}
+
 static uint64_t runfile_bytes(void)
 {
 	struct stat st;
@@ -123,8 +128,19 @@ Test(coord_records, ends_the_run_of_a_guest_that_sends_frames_without_end)
 	expect_end(COORD_END_RECORD_FAILED, "the guest sent more than 1048576 frames");
 	cr_assert_eq(f.vm.quits, 0, "it is killed");
 	read_back(&recorded);
-	cr_assert_eq(recorded.by_kind[RUNFILE_FRAME], COORD_FRAMES_MAX);
-	cr_assert_eq(recorded.summary.frames_bucketed, COORD_FRAMES_MAX);
+	cr_assert_eq(recorded.by_kind[RUNFILE_FRAME], COORD_FRAMES_MAX - 1, "SYS_RDY counts too");
+	cr_assert_eq(recorded.summary.frames_bucketed, COORD_FRAMES_MAX - 1);
+}
+
+Test(coord_records, counts_frames_of_which_it_keeps_the_header)
+{
+	struct recorded recorded;
+
+	run_vm(play_addresses);
+	expect_end(COORD_END_RECORD_FAILED, "the guest sent more than 1048576 frames");
+	read_back(&recorded);
+	cr_assert_eq(recorded.by_kind[RUNFILE_FRAME] + recorded.by_kind[RUNFILE_FRAME_HEADER],
+		     COORD_FRAMES_MAX);
 }
 
 Test(coord_records, ends_the_run_of_a_guest_that_prints_without_end)
