@@ -174,6 +174,7 @@ case_snapshot_reply() { play snapshot_reply; }
 case_sched_exit() { play sched_exit; }
 case_escapes() { play escapes; }
 case_flood_tiny_frames() { play flood_tiny_frames; }
+case_flood_addresses() { play flood_addresses; }
 case_flood_output() { play flood_output; }
 case_flood_empty_lines() { play flood_empty_lines; }
 case_flood_steps() { play flood_steps; }

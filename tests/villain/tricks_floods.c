@@ -50,6 +50,11 @@ static void empty_lines(struct villain *v, const struct frame *frame)
 	villain_flood(v, &text, 0);
 }
 
+static void addresses(struct villain *v, const struct frame *frame)
+{
+	villain_flood(v, frame, 0);
+}
+
 static void steps(struct villain *v, const struct frame *frame)
 {
 	villain_flood(v, frame, 0);
@@ -182,6 +187,7 @@ static void stats_port(struct villain *v, const struct frame *frame)
 
 const struct trick tricks_of_floods[] = {
 	{ "flood_tiny_frames", BEAT_OUTPUT, AFTER, tiny_frames },
+	{ "flood_addresses", BEAT_KERN_ADDRS, AFTER, addresses },
 	{ "flood_output", BEAT_OUTPUT, AFTER, output },
 	{ "flood_empty_lines", BEAT_OUTPUT, AFTER, empty_lines },
 	{ "flood_steps", BEAT_STEP, AFTER, steps },
