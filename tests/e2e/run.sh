@@ -118,6 +118,7 @@ case_plain_output_has_no_escapes() {
 }
 
 case_more_workers_than_open_files() {
+	[[ ${KTSTR_SANITIZE:-0} == 0 ]] || skip "so many workers with sanitizers in them need more memory than a run asks for"
 	scenario crowd <<-END
 		scenario: {plugin: cpu_hog, cgroups: 1, workers: 1024, duration: 1s, workload: {plugin: bursty, burst: 1us, sleep: 2s}}
 		checkers: [{plugin: gap, max_gap: 200s}]
