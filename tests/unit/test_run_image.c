@@ -68,7 +68,7 @@ static char *listing(int fd, struct str *ret_job)
 		la_ssize_t n;
 
 		cr_assert_eq(str_addf(&text, "/%s\n", archive_entry_pathname(entry)), 0);
-		if (!ret_job || strcmp(archive_entry_pathname(entry), INITRAMFS_JOB + 1) != 0)
+		if (!ret_job || strcmp(archive_entry_pathname(entry), &INITRAMFS_JOB[1]) != 0)
 			continue;
 		while ((n = archive_read_data(archive, block, sizeof(block))) > 0)
 			cr_assert_eq(str_add_bytes(ret_job, block, (size_t)n), 0);
