@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/expect.h"
 #include "ktstr/topology.h"
 #include "param/bind.h"
 #include "param/node.h"
@@ -31,6 +32,12 @@ struct plugin_ref {
 	uint32_t column;
 };
 
+/* A scheduler that the scenario may change to while it runs: `schedulers:`, by name. */
+struct staged_scheduler {
+	char *name;
+	struct plugin_ref plugin;
+};
+
 struct scenario_spec {
 	/* The source, kept for messages and for the run file. */
 	struct source source;
@@ -45,7 +52,11 @@ struct scenario_spec {
 		uint64_t boot_timeout_ns;
 	} vm;
 	struct plugin_ref scheduler;
+	struct staged_scheduler *staged; /* in the order of the file */
+	size_t staged_count;
+	uint64_t scheduler_timeout_ns; /* for one start() or stop() */
 	struct plugin_ref scenario;
+	struct expectation expect;
 	struct plugin_ref *checkers;
 	size_t checker_count;
 	uint64_t watchdog_ns; /* beyond the scenario's own duration */

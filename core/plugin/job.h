@@ -22,12 +22,22 @@ struct job_plugin {
 	char *path; /* in the guest */
 };
 
+/* A scheduler to change to while the scenario runs. */
+struct job_scheduler {
+	char *name; /* what the scenario file calls it */
+	char *plugin;
+	struct node *params; /* may be NULL */
+};
+
 struct job {
 	char *source_name; /* of the scenario file, for messages */
 	uint64_t seed;
 	struct ktstr_topology topology;
 	char *scheduler;
 	struct node *scheduler_params; /* may be NULL */
+	struct job_scheduler *staged;
+	size_t staged_count;
+	uint64_t scheduler_timeout_ns; /* for one start() or stop() */
 	char *scenario;
 	struct node *scenario_params; /* may be NULL */
 	struct job_plugin *plugins;   /* all that the agent may load */

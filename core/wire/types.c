@@ -2,6 +2,7 @@
 #include "wire/types.h"
 
 #include "base/cleanup.h"
+#include "ktstr/sched_ext.h"
 #include "wire/kernel_op.h"
 #include "wire/snapshot.h"
 
@@ -37,6 +38,12 @@ static const struct wire_type types[] = {
 	ROW(STDOUT, BETWEEN(0, ANY)),
 	ROW(STDERR, BETWEEN(0, ANY)),
 	ROW(SCHED_LOG, BETWEEN(0, SCHED_LOG_MAX)),
+	ROW(SCHED_SWAP, AT_LEAST(struct ktstr_sched_swap)),
+	ROW(SCHED_TIME, AT_LEAST(struct ktstr_sched_time)),
+	ROW(SCHED_PROGS, AT_LEAST(struct ktstr_sched_progs)),
+	ROW(SCX_STATE, AT_LEAST(struct ktstr_scx_state)),
+	ROW(SCX_EXIT, AT_LEAST(struct ktstr_scx_exit)),
+	ROW(SCX_DUMP, BETWEEN(0, SCHED_LOG_MAX)),
 	ROW(LIFECYCLE, BETWEEN(1, ANY)),
 	ROW(EXEC_EXIT, EXACTLY(int32_t)),
 	ROW(DMESG, BETWEEN(0, ANY)),

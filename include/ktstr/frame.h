@@ -9,6 +9,9 @@
  * Payload structs have no padding, and their fields lie at their natural alignment. A struct that
  * starts with `size` may grow at its end: a reader takes the smaller of `size` and its own sizeof,
  * and sees zero in what is missing.
+ *
+ * The payloads of SCHED_SWAP, SCHED_TIME, SCHED_PROGS and of the SCX_ types are in
+ * ktstr/sched_ext.h.
  */
 #ifndef KTSTR_FRAME_H
 #define KTSTR_FRAME_H
@@ -48,9 +51,17 @@ struct ktstr_frame_header {
 #define KTSTR_MSG_RAW_PAYLOAD_OUTPUT KTSTR_TAG('R', 'A', 'W', 'O')
 #define KTSTR_MSG_PROFRAW KTSTR_TAG('P', 'R', 'A', 'W')
 #define KTSTR_MSG_WPROF_TRACE KTSTR_TAG('W', 'P', 'R', 'F')
-#define KTSTR_MSG_STDOUT KTSTR_TAG('S', 'O', 'U', 'T')	     /* opaque bytes */
-#define KTSTR_MSG_STDERR KTSTR_TAG('S', 'E', 'R', 'R')	     /* opaque bytes */
-#define KTSTR_MSG_SCHED_LOG KTSTR_TAG('S', 'C', 'L', 'G')    /* opaque bytes, at most 64 KiB */
+#define KTSTR_MSG_STDOUT KTSTR_TAG('S', 'O', 'U', 'T')	   /* opaque bytes */
+#define KTSTR_MSG_STDERR KTSTR_TAG('S', 'E', 'R', 'R')	   /* opaque bytes */
+#define KTSTR_MSG_SCHED_LOG KTSTR_TAG('S', 'C', 'L', 'G')  /* opaque bytes, at most 64 KiB */
+#define KTSTR_MSG_SCHED_SWAP KTSTR_TAG('S', 'C', 'S', 'W') /* struct ktstr_sched_swap */
+#define KTSTR_MSG_SCHED_TIME KTSTR_TAG('S', 'C', 'T', 'M') /* struct ktstr_sched_time */
+#define KTSTR_MSG_SCHED_PROGS                                                                      \
+	KTSTR_TAG('S', 'C', 'P', 'G')			     /* struct ktstr_sched_progs, programs \
+							      */
+#define KTSTR_MSG_SCX_STATE KTSTR_TAG('S', 'C', 'X', 'S')    /* struct ktstr_scx_state, events */
+#define KTSTR_MSG_SCX_EXIT KTSTR_TAG('S', 'C', 'X', 'E')     /* struct ktstr_scx_exit, four texts */
+#define KTSTR_MSG_SCX_DUMP KTSTR_TAG('S', 'C', 'X', 'D')     /* text, at most 64 KiB */
 #define KTSTR_MSG_LIFECYCLE KTSTR_TAG('L', 'I', 'F', 'E')    /* u8 phase, text */
 #define KTSTR_MSG_EXEC_EXIT KTSTR_TAG('E', 'X', 'C', 'X')    /* i32 */
 #define KTSTR_MSG_DMESG KTSTR_TAG('D', 'M', 'S', 'G')	     /* text */
@@ -144,6 +155,8 @@ struct ktstr_cgroup_info {
 	uint32_t flags;
 	uint32_t name_length;
 	struct ktstr_cpuset cpus; /* where its tasks may run; all zero: everywhere */
+	uint32_t cpu_weight;	  /* cpu.weight; 0: not known */
+	uint32_t reserved;
 };
 
 #define KTSTR_WORKER_COMPLETED                                                                     \
@@ -179,7 +192,18 @@ struct ktstr_worker_report {
 	uint64_t wake_sample_total; /* how many there were */
 	struct ktstr_cpuset cpus_used;
 	char workload[32];
+	int32_t nice; /* as it was started */
+	/* Did it run under a sched_ext scheduler, when its loop began and when it ended?
+	 * KTSTR_EXT_ */
+	uint32_t ext_first;
+	uint32_t ext_last;
+	uint32_t reserved;
 };
+
+/* ext_first and ext_last: "ext.enabled" of /proc/PID/sched. */
+#define KTSTR_EXT_UNKNOWN 0u /* this kernel does not tell */
+#define KTSTR_EXT_NO 1u
+#define KTSTR_EXT_YES 2u
 
 /* A step of the scenario begins. The name follows. */
 struct ktstr_step_info {

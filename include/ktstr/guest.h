@@ -106,6 +106,11 @@ struct ktstr_guest_ops {
 	int (*kernel_write)(struct ktstr_guest *g, const char *tag, uint32_t mode,
 			    const struct ktstr_kernel_range *ranges, uint32_t count,
 			    struct ktstr_error *err);
+	int (*scheduler_log)(struct ktstr_guest *g);
+	int (*scheduler_attach)(struct ktstr_guest *g, const char *name, struct ktstr_error *err);
+	int (*scheduler_detach)(struct ktstr_guest *g, struct ktstr_error *err);
+	int (*scheduler_restart)(struct ktstr_guest *g, struct ktstr_error *err);
+	int (*scheduler_replace)(struct ktstr_guest *g, const char *name, struct ktstr_error *err);
 };
 
 struct ktstr_guest {
@@ -299,6 +304,50 @@ static inline int ktstr_kernel_write(struct ktstr_guest *g, const char *tag, uin
 				     struct ktstr_error *err)
 {
 	return KTSTR_GUEST_CALL(g, err, kernel_write, tag, mode, ranges, count, err);
+}
+
+/*
+ * Where a scheduler's own output goes: a file descriptor to write to, whose bytes become SCHED_LOG
+ * frames and the run's scheduler.log. It is the agent's: do not close it; dup2() it in a child. A
+ * writer waits while the host is behind. Returns the descriptor, or -ENOSYS.
+ */
+static inline int ktstr_scheduler_log(struct ktstr_guest *g)
+{
+	return KTSTR_HAS(g->ops, scheduler_log) ? g->ops->scheduler_log(g) : -ENOSYS;
+}
+
+/*
+ * The services below change the scheduler while the scenario runs. @name is one of `schedulers:` in
+ * the scenario file; "" is the run's own. What leaves because of them did not die. When the old one
+ * does not let go within 2 s, the kernel is told to throw it out. Each sends a SCHED_SWAP frame.
+ * Returns 0; -ENOENT for a @name that is not staged; -ECANCELED when the run is to end early; else
+ * what the scheduler's start() or stop() said, and then the kernel's own class schedules.
+ */
+
+/* Bring up @name. -EBUSY when a scheduler is up. */
+static inline int ktstr_scheduler_attach(struct ktstr_guest *g, const char *name,
+					 struct ktstr_error *err)
+{
+	return KTSTR_GUEST_CALL(g, err, scheduler_attach, name, err);
+}
+
+/* Take down the one that is up. -ENOENT when none is. */
+static inline int ktstr_scheduler_detach(struct ktstr_guest *g, struct ktstr_error *err)
+{
+	return KTSTR_GUEST_CALL(g, err, scheduler_detach, err);
+}
+
+/* Take down the one that is up, and bring up the run's own. -ENOENT when none is. */
+static inline int ktstr_scheduler_restart(struct ktstr_guest *g, struct ktstr_error *err)
+{
+	return KTSTR_GUEST_CALL(g, err, scheduler_restart, err);
+}
+
+/* Take down the one that is up, and bring up @name. -ENOENT when none is. */
+static inline int ktstr_scheduler_replace(struct ktstr_guest *g, const char *name,
+					  struct ktstr_error *err)
+{
+	return KTSTR_GUEST_CALL(g, err, scheduler_replace, name, err);
 }
 
 #endif

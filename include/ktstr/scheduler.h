@@ -24,6 +24,11 @@ struct ktstr_scheduler_ops {
 	/*
 	 * Guest, required: bring the scheduler up. Returns when it schedules. *ret_state is handed
 	 * to the other ops. On failure nothing may be left behind, and stop() is not called.
+	 *
+	 * -ESRCH says that the scheduler itself is at fault: the kernel refused it or threw it out,
+	 * or its program ended. The run is a FAIL then. Any other error is the machine's or the
+	 * plugin's, and the run an ERROR. So it is when start() or stop() take longer than
+	 * `scheduler_timeout` of the scenario file: the agent then ends them.
 	 */
 	int (*start)(struct ktstr_guest *g, const struct ktstr_value *values, void **ret_state,
 		     struct ktstr_error *err);

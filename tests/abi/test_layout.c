@@ -14,6 +14,7 @@
 #include "ktstr/needs.h"
 #include "ktstr/plugin.h"
 #include "ktstr/scenario.h"
+#include "ktstr/sched_ext.h"
 #include "ktstr/scheduler.h"
 #include "ktstr/topology.h"
 #include "ktstr/workload.h"
@@ -124,14 +125,16 @@ static const struct pin layout[] = {
 	SIZE(ktstr_cpuset, 128),
 	FIELD(ktstr_cpuset, bits, 0),
 
-	SIZE(ktstr_cgroup_info, 144),
+	SIZE(ktstr_cgroup_info, 152),
 	FIELD(ktstr_cgroup_info, size, 0),
 	FIELD(ktstr_cgroup_info, id, 4),
 	FIELD(ktstr_cgroup_info, flags, 8),
 	FIELD(ktstr_cgroup_info, name_length, 12),
 	FIELD(ktstr_cgroup_info, cpus, 16),
+	FIELD(ktstr_cgroup_info, cpu_weight, 144),
+	FIELD(ktstr_cgroup_info, reserved, 148),
 
-	SIZE(ktstr_worker_report, 280),
+	SIZE(ktstr_worker_report, 296),
 	FIELD(ktstr_worker_report, size, 0),
 	FIELD(ktstr_worker_report, tid, 4),
 	FIELD(ktstr_worker_report, cgroup_id, 8),
@@ -154,6 +157,65 @@ static const struct pin layout[] = {
 	FIELD(ktstr_worker_report, wake_sample_total, 112),
 	FIELD(ktstr_worker_report, cpus_used, 120),
 	FIELD(ktstr_worker_report, workload, 248),
+	FIELD(ktstr_worker_report, nice, 280),
+	FIELD(ktstr_worker_report, ext_first, 284),
+	FIELD(ktstr_worker_report, ext_last, 288),
+	FIELD(ktstr_worker_report, reserved, 292),
+
+	SIZE(ktstr_scx_state, 192),
+	FIELD(ktstr_scx_state, size, 0),
+	FIELD(ktstr_scx_state, when, 4),
+	FIELD(ktstr_scx_state, guest_ns, 8),
+	FIELD(ktstr_scx_state, enable_seq, 16),
+	FIELD(ktstr_scx_state, nr_rejected, 24),
+	FIELD(ktstr_scx_state, hotplug_seq, 32),
+	FIELD(ktstr_scx_state, switch_all, 40),
+	FIELD(ktstr_scx_state, event_count, 44),
+	FIELD(ktstr_scx_state, state, 48),
+	FIELD(ktstr_scx_state, ops, 64),
+
+	SIZE(ktstr_scx_event, 48),
+	FIELD(ktstr_scx_event, name, 0),
+	FIELD(ktstr_scx_event, value, 40),
+
+	SIZE(ktstr_scx_exit, 40),
+	FIELD(ktstr_scx_exit, size, 0),
+	FIELD(ktstr_scx_exit, kind, 4),
+	FIELD(ktstr_scx_exit, exit_code, 8),
+	FIELD(ktstr_scx_exit, source, 16),
+	FIELD(ktstr_scx_exit, reason_length, 20),
+	FIELD(ktstr_scx_exit, message_length, 24),
+	FIELD(ktstr_scx_exit, backtrace_length, 28),
+	FIELD(ktstr_scx_exit, dump_length, 32),
+	FIELD(ktstr_scx_exit, reserved, 36),
+
+	SIZE(ktstr_sched_progs, 16),
+	FIELD(ktstr_sched_progs, size, 0),
+	FIELD(ktstr_sched_progs, when, 4),
+	FIELD(ktstr_sched_progs, program_count, 8),
+	FIELD(ktstr_sched_progs, reserved, 12),
+
+	SIZE(ktstr_sched_prog, 96),
+	FIELD(ktstr_sched_prog, name, 0),
+	FIELD(ktstr_sched_prog, id, 64),
+	FIELD(ktstr_sched_prog, verified_insns, 68),
+	FIELD(ktstr_sched_prog, insns, 72),
+	FIELD(ktstr_sched_prog, jited_bytes, 76),
+	FIELD(ktstr_sched_prog, run_time_ns, 80),
+	FIELD(ktstr_sched_prog, run_count, 88),
+
+	SIZE(ktstr_sched_time, 16),
+	FIELD(ktstr_sched_time, size, 0),
+	FIELD(ktstr_sched_time, phase, 4),
+	FIELD(ktstr_sched_time, duration_ns, 8),
+
+	SIZE(ktstr_sched_swap, 80),
+	FIELD(ktstr_sched_swap, size, 0),
+	FIELD(ktstr_sched_swap, kind, 4),
+	FIELD(ktstr_sched_swap, code, 8),
+	FIELD(ktstr_sched_swap, flags, 12),
+	FIELD(ktstr_sched_swap, name, 16),
+	FIELD(ktstr_sched_swap, plugin, 48),
 
 	SIZE(ktstr_step_info, 24),
 	FIELD(ktstr_step_info, size, 0),
@@ -206,7 +268,7 @@ static const struct pin layout[] = {
 	FIELD(ktstr_spawn_spec, nice, 20),
 	FIELD(ktstr_spawn_spec, affinity, 24),
 
-	SIZE(ktstr_guest_ops, 160),
+	SIZE(ktstr_guest_ops, 200),
 	FIELD(ktstr_guest_ops, size, 0),
 	FIELD(ktstr_guest_ops, reserved, 4),
 	FIELD(ktstr_guest_ops, now_ns, 8),
@@ -228,6 +290,11 @@ static const struct pin layout[] = {
 	FIELD(ktstr_guest_ops, watch, 136),
 	FIELD(ktstr_guest_ops, kernel_read, 144),
 	FIELD(ktstr_guest_ops, kernel_write, 152),
+	FIELD(ktstr_guest_ops, scheduler_log, 160),
+	FIELD(ktstr_guest_ops, scheduler_attach, 168),
+	FIELD(ktstr_guest_ops, scheduler_detach, 176),
+	FIELD(ktstr_guest_ops, scheduler_restart, 184),
+	FIELD(ktstr_guest_ops, scheduler_replace, 192),
 
 	SIZE(ktstr_kernel_range, 40),
 	FIELD(ktstr_kernel_range, symbol, 0),
@@ -398,6 +465,12 @@ static const struct pin constants[] = {
 	CONSTANT(KTSTR_MSG_STDOUT, 0x534f5554),
 	CONSTANT(KTSTR_MSG_STDERR, 0x53455252),
 	CONSTANT(KTSTR_MSG_SCHED_LOG, 0x53434c47),
+	CONSTANT(KTSTR_MSG_SCHED_SWAP, 0x53435357),
+	CONSTANT(KTSTR_MSG_SCHED_TIME, 0x5343544d),
+	CONSTANT(KTSTR_MSG_SCHED_PROGS, 0x53435047),
+	CONSTANT(KTSTR_MSG_SCX_STATE, 0x53435853),
+	CONSTANT(KTSTR_MSG_SCX_EXIT, 0x53435845),
+	CONSTANT(KTSTR_MSG_SCX_DUMP, 0x53435844),
 	CONSTANT(KTSTR_MSG_LIFECYCLE, 0x4c494645),
 	CONSTANT(KTSTR_MSG_EXEC_EXIT, 0x45584358),
 	CONSTANT(KTSTR_MSG_DMESG, 0x444d5347),

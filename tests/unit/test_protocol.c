@@ -226,8 +226,8 @@ static const struct {
 	{ KTSTR_MSG_SCHED_EXIT, 3, "SCHED_EXIT came with 3 bytes" },
 	{ KTSTR_MSG_LIFECYCLE, 0, "LIFECYCLE came with 0 bytes" },
 	{ KTSTR_MSG_STEP, 24, "a STEP frame cannot be decoded" },
-	{ KTSTR_MSG_CGROUP, 144, "a CGROUP frame cannot be decoded" },
-	{ A_WORKER, 280, "a WORKER frame cannot be decoded" },
+	{ KTSTR_MSG_CGROUP, 152, "a CGROUP frame cannot be decoded" },
+	{ A_WORKER, 296, "a WORKER frame cannot be decoded" },
 };
 
 Test(protocol, holds_payloads_to_the_bounds_of_their_types)

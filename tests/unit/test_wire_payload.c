@@ -252,12 +252,12 @@ Test(payload, cgroup_brings_its_name)
 	struct {
 		struct ktstr_cgroup_info info;
 		char name[8];
-	} sent = { { .size = 144, .id = 1, .name_length = 4 }, "hog0" };
+	} sent = { { .size = 152, .id = 1, .name_length = 4 }, "hog0" };
 	struct ktstr_cgroup_info cgroup;
 	char name[8];
 
 	ktstr_cpuset_add(&sent.info.cpus, 1023);
-	cr_expect_eq(wire_decode_cgroup(&sent, 148, &cgroup, name, sizeof(name)), 0);
+	cr_expect_eq(wire_decode_cgroup(&sent, 156, &cgroup, name, sizeof(name)), 0);
 	cr_expect_eq(cgroup.id, 1);
 	cr_expect(ktstr_cpuset_has(&cgroup.cpus, 1023));
 	cr_expect_str_eq(name, "hog0");
