@@ -499,6 +499,7 @@ int judge_run(const struct judge_spec *spec, struct verdict *ret, struct ktstr_e
 	if (rc == 0) {
 		run_tasks(&judge, fds);
 		verdict.interrupted_by = judge.interrupted_by;
+		verdict.expect = spec->expect;
 		verdict_fold(&verdict);
 		*ret = verdict;
 	} else {

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/expect.h"
 #include "ktstr/outcome.h"
 #include "runfile/format.h"
 
@@ -87,7 +88,8 @@ struct verdict {
 	struct decision *decisions;
 	size_t decision_count;
 	struct evidence evidence;
-	int interrupted_by; /* the signal that ended the judging; 0: none */
+	int interrupted_by;		  /* the signal that ended the judging; 0: none */
+	const struct expectation *expect; /* borrowed; NULL, or none given: a PASS is expected */
 };
 
 /*
