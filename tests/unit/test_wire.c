@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "wire/frame.h"
+#include "wire/crc.h"
 #include "wire/payload.h"
 #include "wire/types.h"
 
@@ -55,6 +56,10 @@ Test(frame, crc_is_right_for_every_length_and_alignment)
 		uint32_t crc = crc32_by_bits(0, at, length), part = length / 3;
 
 		cr_assert_eq(wire_crc32(0, at, length), crc, "%u bytes", length);
+		cr_assert_eq(crc_library(0, at, length), crc, "%u bytes", length);
+		cr_assert_eq(crc_sparse(0, at, length), crc, "%u bytes", length);
+		cr_assert_eq(crc_sparse(crc_sparse(0, at, part), at + part, length - part), crc,
+			     "%u bytes in two parts", length);
 		cr_assert_eq(wire_crc32(wire_crc32(0, at, part), at + part, length - part), crc,
 			     "%u bytes", length);
 	}
