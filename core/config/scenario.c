@@ -16,6 +16,7 @@
 #define DEFAULT_SCHEDULER "eevdf"
 /* So that sums of times cannot overflow. */
 #define TIME_MAX_NS (24 * 3600 * (int64_t)NS_PER_S)
+#define SCHEDULER_TIMEOUT_MAX_NS (600 * (int64_t)NS_PER_S)
 /* What the APIC IDs of one guest can number. */
 #define CPUS_MAX 255
 #define CHECKERS_MAX 1000
@@ -102,6 +103,7 @@ enum {
 	TOP_DESCRIPTION,
 	TOP_SEED,
 	TOP_VM,
+	TOP_SCHEDULER_TIMEOUT,
 	TOP_WATCHDOG
 };
 
@@ -124,6 +126,12 @@ static const struct ktstr_param top_params[] = {
 		     .help = "the virtual machine",
 		     .type = KTSTR_PARAM_MAP,
 		     .fields = vm_params },
+	[TOP_SCHEDULER_TIMEOUT] = { .key = "scheduler_timeout",
+				    .help = "how long a scheduler may take to start, and to stop",
+				    .type = KTSTR_PARAM_DURATION,
+				    .fallback = "30s",
+				    .min = (int64_t)NS_PER_S,
+				    .max = SCHEDULER_TIMEOUT_MAX_NS },
 	[TOP_WATCHDOG] = { .key = "watchdog",
 			   .help = "time beyond the scenario's duration after which the run is "
 				   "ended",
@@ -239,6 +247,7 @@ static int read_keys(struct scenario_spec *spec, const struct node *root, struct
 		return rc;
 	top = bound_values(bound);
 	spec->seed = (uint64_t)top[TOP_SEED].i;
+	spec->scheduler_timeout_ns = (uint64_t)top[TOP_SCHEDULER_TIMEOUT].i;
 	spec->watchdog_ns = (uint64_t)top[TOP_WATCHDOG].i;
 	rc = read_names(spec, top, err);
 	if (rc == 0)

@@ -13,8 +13,11 @@
 #include "ktstr/plugin.h"
 
 /* Changes when an older agent could misread what a newer host says. */
-#define JOB_FORMAT 1
+#define JOB_FORMAT 2
 #define JOB_PLUGINS_MAX 1024
+#define JOB_STAGED_MAX 64
+/* So that sums of times cannot overflow. */
+#define JOB_TIMEOUT_MAX_NS (24 * UINT64_C(3600) * UINT64_C(1000000000))
 
 static int add_text(struct node *map, const char *key, const char *text)
 {
@@ -72,6 +75,26 @@ static int add_plugins(struct node *map, const struct job *job)
 	return rc;
 }
 
+static int add_staged(struct node *map, const struct job *job)
+{
+	struct node *list = node_new(NODE_LIST);
+	int rc = node_add(map, "staged", list);
+
+	for (size_t i = 0; rc == 0 && i < job->staged_count; i++) {
+		const struct job_scheduler *staged = &job->staged[i];
+		struct node *node = node_new(NODE_MAP);
+
+		rc = node_add(list, NULL, node);
+		if (rc == 0)
+			rc = add_text(node, "name", staged->name);
+		if (rc == 0)
+			rc = add_text(node, "plugin", staged->plugin);
+		if (rc == 0)
+			rc = add_params(node, "params", staged->params);
+	}
+	return rc;
+}
+
 static int add_job(struct node *map, const struct job *job)
 {
 	int rc = add_number(map, "format", JOB_FORMAT);
@@ -86,6 +109,10 @@ static int add_job(struct node *map, const struct job *job)
 		rc = add_text(map, "scheduler", job->scheduler);
 	if (rc == 0)
 		rc = add_params(map, "scheduler_params", job->scheduler_params);
+	if (rc == 0)
+		rc = add_number(map, "scheduler_timeout_ns", job->scheduler_timeout_ns);
+	if (rc == 0)
+		rc = add_staged(map, job);
 	if (rc == 0)
 		rc = add_text(map, "scenario", job->scenario);
 	if (rc == 0)
@@ -241,6 +268,63 @@ static int get_plugins(const struct node *map, struct job *job, struct ktstr_err
 	return rc;
 }
 
+/* As the keys of `schedulers:` in a scenario file. */
+static bool is_staged_name(const char *name)
+{
+	size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-");
+
+	return name[0] >= 'a' && name[0] <= 'z' && !name[length] && length <= KTSTR_NAME_MAX;
+}
+
+static int get_scheduler(const struct node *map, const struct job *job, struct job_scheduler *ret,
+			 struct ktstr_error *err)
+{
+	int rc = get_text(map, "name", &ret->name, err);
+
+	if (rc == 0 && !is_staged_name(ret->name))
+		return ktstr_fail(err, -EBADMSG,
+				  "malformed job: 'name' is no name of a staged scheduler");
+	for (const struct job_scheduler *other = job->staged; rc == 0 && other < ret; other++)
+		if (strcmp(other->name, ret->name) == 0)
+			return ktstr_fail(err, -EBADMSG,
+					  "malformed job: two schedulers are called '%s'",
+					  ret->name);
+	if (rc == 0)
+		rc = get_name(map, "plugin", &ret->plugin, err);
+	if (rc == 0)
+		rc = get_params(map, "params", &ret->params, err);
+	return rc;
+}
+
+static int get_staged(const struct node *map, struct job *job, struct ktstr_error *err)
+{
+	const struct node *list = node_get(map, "staged");
+	int rc = 0;
+
+	if (!list || list->kind != NODE_LIST)
+		return ktstr_fail(err, -EBADMSG, "malformed job: 'staged' is missing");
+	if (list->child_count > JOB_STAGED_MAX)
+		return ktstr_fail(err, -EBADMSG, "malformed job: too many staged schedulers");
+	job->staged = calloc(list->child_count + 1, sizeof(*job->staged));
+	if (!job->staged)
+		return ktstr_fail(err, -ENOMEM, "cannot decode the job: out of memory");
+	for (size_t i = 0; rc == 0 && i < list->child_count; i++) {
+		job->staged_count = i + 1;
+		rc = get_scheduler(list->children[i], job, &job->staged[i], err);
+	}
+	return rc;
+}
+
+static int get_timeout(const struct node *map, struct job *job, struct ktstr_error *err)
+{
+	int rc = get_number(map, "scheduler_timeout_ns", JOB_TIMEOUT_MAX_NS,
+			    &job->scheduler_timeout_ns, err);
+
+	if (rc == 0 && job->scheduler_timeout_ns == 0)
+		return ktstr_fail(err, -EBADMSG, "malformed job: 'scheduler_timeout_ns' is 0");
+	return rc;
+}
+
 static int get_job(const struct node *map, struct job *job, struct ktstr_error *err)
 {
 	uint64_t format;
@@ -261,6 +345,10 @@ static int get_job(const struct node *map, struct job *job, struct ktstr_error *
 		rc = get_name(map, "scheduler", &job->scheduler, err);
 	if (rc == 0)
 		rc = get_params(map, "scheduler_params", &job->scheduler_params, err);
+	if (rc == 0)
+		rc = get_timeout(map, job, err);
+	if (rc == 0)
+		rc = get_staged(map, job, err);
 	if (rc == 0)
 		rc = get_name(map, "scenario", &job->scenario, err);
 	if (rc == 0)
@@ -299,6 +387,12 @@ void job_free(struct job *job)
 		free(job->plugins[i].path);
 	}
 	free(job->plugins);
+	for (size_t i = 0; i < job->staged_count; i++) {
+		free(job->staged[i].name);
+		free(job->staged[i].plugin);
+		node_free(job->staged[i].params);
+	}
+	free(job->staged);
 	free(job->source_name);
 	free(job->scheduler);
 	node_free(job->scheduler_params);

@@ -37,7 +37,7 @@ struct job {
 	struct node *scheduler_params; /* may be NULL */
 	struct job_scheduler *staged;
 	size_t staged_count;
-	uint64_t scheduler_timeout_ns; /* for one start() or stop() */
+	uint64_t scheduler_timeout_ns; /* for one start() or stop(); at most a day, never 0 */
 	char *scenario;
 	struct node *scenario_params; /* may be NULL */
 	struct job_plugin *plugins;   /* all that the agent may load */
@@ -46,8 +46,9 @@ struct job {
 
 /* Append the job as bytes. 0, -ENOMEM, or -E2BIG when it is over the limits of param/node.h. */
 int job_encode(const struct job *job, struct str *out);
-/* -EBADMSG with the reason for anything malformed: names that no plugin can have, relative paths,
- * and impossible topologies are found here, so that nobody has to look again. */
+/* -EBADMSG with the reason for anything malformed: names that no plugin can have, schedulers of
+ * one name, relative paths, and impossible topologies are found here, so that nobody has to look
+ * again. */
 int job_decode(const void *bytes, size_t length, struct job **ret, struct ktstr_error *err);
 void job_free(struct job *job);
 

@@ -81,6 +81,7 @@ static int add_job_file(const struct prepared *p, struct initramfs *archive,
 		.topology = p->spec->vm.topology,
 		.scheduler = (char *)p->scheduler->descriptor->name,
 		.scheduler_params = p->spec->scheduler.params,
+		.scheduler_timeout_ns = p->spec->scheduler_timeout_ns,
 		.scenario = (char *)p->scenario->descriptor->name,
 		.scenario_params = p->spec->scenario.params,
 	};

@@ -32,6 +32,7 @@ static struct job sample(void)
 			      .cores = 3,
 			      .threads = 2 },
 		.scheduler = (char *)"eevdf",
+		.scheduler_timeout_ns = UINT64_C(30000000000),
 		.scenario = (char *)"spread",
 		.plugins = plugins,
 		.plugin_count = ARRAY_SIZE(plugins),
@@ -79,6 +80,8 @@ Test(job, survives_the_way_to_the_guest)
 	cr_expect_str_eq(back->scenario, "spread");
 	cr_expect_null(back->scheduler_params);
 	cr_expect_null(back->scenario_params);
+	cr_expect_eq(back->scheduler_timeout_ns, UINT64_C(30000000000));
+	cr_expect_eq(back->staged_count, 0);
 	cr_assert_eq(back->plugin_count, 2);
 	cr_expect_eq(back->plugins[0].kind, KTSTR_KIND_SCHEDULER);
 	cr_expect_eq(back->plugins[0].crc32, 0xdeadbeef);
@@ -107,6 +110,31 @@ Test(job, keeps_where_parameters_stood)
 	job_free(back);
 	node_free(job.scheduler_params);
 	node_free(job.scenario_params);
+}
+
+Test(job, carries_the_staged_schedulers_in_their_order)
+{
+	struct node *map = params();
+	struct job_scheduler staged[] = {
+		{ .name = (char *)"second-one", .plugin = (char *)"scx_fifo", .params = map },
+		{ .name = (char *)"b_2", .plugin = (char *)"scx_fifo" },
+	};
+	struct job job = sample();
+	struct job *back;
+
+	job.staged = staged;
+	job.staged_count = ARRAY_SIZE(staged);
+	back = there_and_back(&job);
+	cr_assert_eq(back->staged_count, 2);
+	cr_expect_str_eq(back->staged[0].name, "second-one");
+	cr_expect_str_eq(back->staged[0].plugin, "scx_fifo");
+	cr_assert_not_null(back->staged[0].params);
+	cr_expect_str_eq(node_get_text(back->staged[0].params, "workers"), "8");
+	cr_expect_eq(node_get(back->staged[0].params, "workers")->line, 12);
+	cr_expect_str_eq(back->staged[1].name, "b_2");
+	cr_expect_null(back->staged[1].params);
+	job_free(back);
+	node_free(map);
 }
 
 Test(job, goes_without_plugins)
@@ -142,10 +170,13 @@ Test(job, frees_nothing)
 
 Test(job, refuses_every_cut)
 {
+	struct job_scheduler staged = { (char *)"other", (char *)"scx_fifo", NULL };
 	struct job job = sample();
 	struct str bytes = { 0 };
 
 	job.scenario_params = params();
+	job.staged = &staged;
+	job.staged_count = 1;
 	cr_assert_eq(job_encode(&job, &bytes), 0);
 	for (size_t length = 0; length < bytes.length; length++) {
 		struct ktstr_error err = { 0 };
@@ -168,8 +199,8 @@ struct damage {
 
 static const struct damage damages[] = {
 	{ "format", NULL, "malformed job: 'format' is missing" },
-	{ "format", "2",
-	  "the job has format 2, this agent reads 1: host and agent are from different builds" },
+	{ "format", "1",
+	  "the job has format 1, this agent reads 2: host and agent are from different builds" },
 	{ "source", NULL, "malformed job: 'source' is missing" },
 	{ "seed", NULL, "malformed job: 'seed' is missing" },
 	{ "seed", "", "malformed job: 'seed' is missing" },
@@ -183,6 +214,12 @@ static const struct damage damages[] = {
 	{ "scheduler", "a234567890123456789012345678901x",
 	  "malformed job: 'scheduler' is no name of a plugin" },
 	{ "scheduler_params", "x", "malformed job: 'scheduler_params' is no map" },
+	{ "scheduler_timeout_ns", NULL, "malformed job: 'scheduler_timeout_ns' is missing" },
+	{ "scheduler_timeout_ns", "0", "malformed job: 'scheduler_timeout_ns' is 0" },
+	{ "scheduler_timeout_ns", "18446744073709551615",
+	  "malformed job: 'scheduler_timeout_ns' is above 86400000000000" },
+	{ "staged", NULL, "malformed job: 'staged' is missing" },
+	{ "staged", "x", "malformed job: 'staged' is missing" },
 	{ "scenario", NULL, "malformed job: 'scenario' is missing" },
 	{ "scenario_params", "x", "malformed job: 'scenario_params' is no map" },
 	{ "plugins", NULL, "malformed job: 'plugins' is missing" },
@@ -291,4 +328,70 @@ Test(job, refuses_impossible_plugins)
 		expect_refused(tree, bad_plugins[i].says);
 		node_free(tree);
 	}
+}
+
+static const struct {
+	struct job_scheduler staged[2];
+	const char *says;
+} bad_schedulers[] = {
+	{ { { (char *)"", (char *)"x", NULL }, { (char *)"b", (char *)"x", NULL } },
+	  "malformed job: 'name' is no name of a staged scheduler" },
+	{ { { (char *)"A", (char *)"x", NULL }, { (char *)"b", (char *)"x", NULL } },
+	  "malformed job: 'name' is no name of a staged scheduler" },
+	{ { { (char *)"a234567890123456789012345678901x", (char *)"x", NULL },
+	    { (char *)"b", (char *)"x", NULL } },
+	  "malformed job: 'name' is no name of a staged scheduler" },
+	{ { { (char *)"a", (char *)"x", NULL }, { (char *)"a", (char *)"y", NULL } },
+	  "malformed job: two schedulers are called 'a'" },
+	{ { { (char *)"a", (char *)"x", NULL }, { (char *)"b", (char *)"../x", NULL } },
+	  "malformed job: 'plugin' is no name of a plugin" },
+};
+
+Test(job, refuses_impossible_staged_schedulers)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(bad_schedulers); i++) {
+		struct job_scheduler staged[2];
+		struct job job = sample();
+		struct node *tree;
+
+		memcpy(staged, bad_schedulers[i].staged, sizeof(staged));
+		job.staged = staged;
+		job.staged_count = ARRAY_SIZE(staged);
+		tree = sample_tree(&job);
+		expect_refused(tree, bad_schedulers[i].says);
+		node_free(tree);
+	}
+}
+
+Test(job, refuses_staged_schedulers_without_end)
+{
+	struct job_scheduler staged[65];
+	char names[ARRAY_SIZE(staged)][8];
+	struct job job = sample();
+	struct node *tree;
+
+	for (size_t i = 0; i < ARRAY_SIZE(staged); i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "s%zu", i);
+		staged[i] = (struct job_scheduler){ names[i], (char *)"x", NULL };
+	}
+	job.staged = staged;
+	job.staged_count = ARRAY_SIZE(staged);
+	tree = sample_tree(&job);
+	expect_refused(tree, "malformed job: too many staged schedulers");
+	node_free(tree);
+}
+
+Test(job, refuses_parameters_of_a_staged_scheduler_that_are_no_map)
+{
+	struct node *scalar = node_new_scalar("x");
+	struct job_scheduler staged = { (char *)"a", (char *)"x", scalar };
+	struct job job = sample();
+	struct node *tree;
+
+	job.staged = &staged;
+	job.staged_count = 1;
+	tree = sample_tree(&job);
+	expect_refused(tree, "malformed job: 'params' is no map");
+	node_free(tree);
+	node_free(scalar);
 }

@@ -114,9 +114,13 @@ static int find(void *arg, uint32_t kind, const char *name, const struct ktstr_p
 static int cross(const struct scenario_spec *spec, struct ktstr_error *err)
 {
 	struct job_plugin plugin = { 2, 1, (char *)"steps", (char *)"/plugins/steps.so" };
+	struct job_scheduler staged = { (char *)"other", (char *)"s", spec->scenario.params };
 	struct job sent = { .source_name = (char *)"x.yaml",
 			    .topology = spec->vm.topology,
 			    .scheduler = (char *)"s",
+			    .staged = &staged,
+			    .staged_count = 1,
+			    .scheduler_timeout_ns = spec->scheduler_timeout_ns,
 			    .scenario = spec->scenario.name,
 			    .scenario_params = spec->scenario.params,
 			    .plugins = &plugin,
