@@ -19,6 +19,8 @@
 #include "run/paths.h"
 #include "run/prepare.h"
 #include "run/record.h"
+#include "run/signals.h"
+#include "run/single.h"
 
 /* A checker of --checker. */
 struct given {
@@ -39,6 +41,7 @@ struct check {
 	size_t given_count;
 	struct judge_checker *checkers;
 	size_t checker_count;
+	struct signals signals;
 	struct verdict verdict;
 	uint64_t judging_ns;
 };
@@ -272,27 +275,12 @@ static int judge(struct check *check, struct ktstr_error *err)
 		.accel = meta->accel,
 		.plugin_folders = (const char *const *)check->paths.plugin_folders,
 		.time_limit_ns = check->options->checker_timeout_ns,
-		.signal_fd = -1,
+		.signal_fd = check->signals.fd,
 	};
 	int rc = judge_run(&spec, &check->verdict, err);
 
 	check->judging_ns = clock_monotonic_ns() - start_ns;
 	return rc;
-}
-
-static int report(struct check *check, struct ktstr_error *err)
-{
-	const struct report_spec spec = {
-		.run_fd = check->run_fd,
-		.run_path = check->run_path,
-		.console_path = check->console_path,
-		.has_colour = check->options->has_out_colour,
-		.is_verbose = check->options->is_verbose,
-		.has_timings = check->options->has_timings,
-		.judging_ns = check->judging_ns,
-	};
-
-	return finish_report(check->options, &check->verdict, &spec, NULL, err);
 }
 
 /* All of it; *ret_exit_code is that of a failure. */
@@ -314,12 +302,13 @@ static int check_all(struct check *check, const char *path, int *ret_exit_code,
 	if (rc < 0)
 		return rc;
 	*ret_exit_code = EXIT_ERROR;
-	rc = judge(check, err);
-	return rc == 0 ? report(check, err) : rc;
+	rc = signals_watch(&check->signals, err);
+	return rc == 0 ? judge(check, err) : rc;
 }
 
 static void check_done(struct check *check)
 {
+	signals_done(&check->signals);
 	verdict_done(&check->verdict);
 	free(check->checkers);
 	for (size_t i = 0; i < check->given_count; i++)
@@ -334,21 +323,46 @@ static void check_done(struct check *check)
 	free(check->console_path);
 }
 
-int run_check(const char *path, const struct run_options *options)
+/* What is kept of it for the caller. */
+static void hand_over(struct check *check, struct single *ret)
 {
-	struct check check = { .options = options, .run_fd = -1 };
-	struct ktstr_error err = { 0 };
-	struct observe observe;
+	ret->has_verdict = true;
+	ret->exit_code = verdict_exit_code(check->verdict.outcome);
+	ret->is_interrupted |= check->verdict.interrupted_by != 0;
+	ret->verdict = check->verdict;
+	check->verdict = (struct verdict){ 0 };
+	ret->run_fd = steal_fd(&check->run_fd);
+	ret->run_path = steal_ptr(check->run_path);
+	ret->console_path = steal_ptr(check->console_path);
+	ret->judging_ns = check->judging_ns;
+}
+
+void single_check(const char *path, const struct run_options *options, struct single *ret)
+{
+	struct check check = { .options = options, .run_fd = -1, .signals = { .fd = -1 } };
 	int exit_code;
 	int rc;
 
-	observe_init(&observe, options);
-	rc = check_all(&check, path, &exit_code, &err);
-	if (rc < 0)
-		exit_code = finish_error(options, rc == -ENOMEM ? EXIT_ERROR : exit_code, &err);
+	*ret = (struct single){ .run_fd = -1 };
+	rc = check_all(&check, path, &exit_code, &ret->err);
+	ret->is_interrupted = signals_have_come(&check.signals);
+	if (rc == 0)
+		hand_over(&check, ret);
 	else
-		exit_code = verdict_exit_code(check.verdict.outcome);
+		ret->exit_code = rc == -ENOMEM ? EXIT_ERROR : exit_code;
 	check_done(&check);
+}
+
+int run_check(const char *path, const struct run_options *options)
+{
+	struct single single;
+	struct observe observe;
+	int exit_code;
+
+	observe_init(&observe, options);
+	single_check(path, options, &single);
+	exit_code = single_show(&single, options);
+	single_done(&single);
 	observe_done(&observe, true);
 	return exit_code;
 }

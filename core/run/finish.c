@@ -39,13 +39,17 @@ static int keep_verdict(const struct verdict *verdict, const struct report_spec 
 	return rc;
 }
 
-int finish_report(const struct run_options *options, const struct verdict *verdict,
-		  const struct report_spec *spec, const char *verdict_path, struct ktstr_error *err)
+void finish_keep(const struct verdict *verdict, const struct report_spec *spec, const char *path)
 {
-	struct ktstr_error keep_err;
+	struct ktstr_error err;
 
-	if (verdict_path && keep_verdict(verdict, spec, verdict_path, &keep_err) < 0)
-		log_warning("%s", keep_err.text);
+	if (keep_verdict(verdict, spec, path, &err) < 0)
+		log_warning("%s", err.text);
+}
+
+int finish_report(const struct run_options *options, const struct verdict *verdict,
+		  const struct report_spec *spec, struct ktstr_error *err)
+{
 	if (options->is_json)
 		return report_json(options->out, verdict, spec, err);
 	return report_text(options->out, verdict, spec, err);

@@ -12,12 +12,11 @@
  * @exit_code. */
 int finish_error(const struct run_options *options, int exit_code, const struct ktstr_error *err);
 
-/*
- * Show @verdict on options->out, as text or JSON. @verdict_path: keep the JSON document there too;
- * NULL: not. That copy is a convenience: when it cannot be written there is a warning.
- */
+/* Show @verdict on options->out, as text or JSON. */
 int finish_report(const struct run_options *options, const struct verdict *verdict,
-		  const struct report_spec *spec, const char *verdict_path,
-		  struct ktstr_error *err);
+		  const struct report_spec *spec, struct ktstr_error *err);
+
+/* Keep the JSON document of @verdict at @path: a convenience, so a failure is a warning. */
+void finish_keep(const struct verdict *verdict, const struct report_spec *spec, const char *path);
 
 #endif

@@ -2,11 +2,8 @@
 #include "run/run.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -19,6 +16,8 @@
 #include "run/paths.h"
 #include "run/prepare.h"
 #include "run/record.h"
+#include "run/signals.h"
+#include "run/single.h"
 #include "run/vm_ops.h"
 #include "vm/qemu_argv.h"
 #include "vm/tsc.h"
@@ -38,13 +37,13 @@ struct run {
 	struct record record;
 	bool has_run; /* the coordinator ran: what is recorded stays */
 	struct vm *vm;
-	int signal_fd;
-	sigset_t old_mask;
+	struct signals signals;
 	struct observe observe;
 	uint64_t prepared_ns, image_ns, qemu_ns; /* milestones since the start */
 	struct coord_result result;
 	struct verdict verdict;
-	uint64_t judging_ns;
+	uint64_t judging_ns, took_ns;
+	bool is_interrupted;
 };
 
 static uint64_t since_start(const struct run *run)
@@ -149,7 +148,7 @@ static int stage_coord(struct run *run, struct ktstr_error *err)
 		.stderr_fd = vm_stderr_fd(run->vm),
 		.kill_evt = -1,
 		.sys_rdy_evt = -1,
-		.signal_fd = run->signal_fd,
+		.signal_fd = run->signals.fd,
 		.console_fd = vm_console_fd(run->vm),
 		.debugger_fd = vm_debugger_fd(run->vm),
 		.vm = run->vm,
@@ -181,25 +180,6 @@ static int stage_close(struct run *run, struct ktstr_error *err)
 	return record_close(&run->record, err);
 }
 
-/* A second signal may come while the first is served; it has no more to say. */
-static void forget_signals(struct run *run)
-{
-	struct signalfd_siginfo info;
-
-	while (read(run->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		;
-}
-
-/* Later ones end us. */
-static void unblock_signals(struct run *run)
-{
-	if (run->signal_fd < 0)
-		return;
-	forget_signals(run);
-	(void)close(steal_fd(&run->signal_fd)); /* only read */
-	(void)sigprocmask(SIG_SETMASK, &run->old_mask, NULL);
-}
-
 static int stage_judge(struct run *run, struct ktstr_error *err)
 {
 	const struct prepared *p = run->prepared;
@@ -218,7 +198,7 @@ static int stage_judge(struct run *run, struct ktstr_error *err)
 		.accel = p->is_kvm ? "kvm" : "tcg",
 		.plugin_folders = (const char *const *)run->paths.plugin_folders,
 		.time_limit_ns = run->options->checker_timeout_ns,
-		.signal_fd = run->signal_fd,
+		.signal_fd = run->signals.fd,
 	};
 	int rc;
 
@@ -233,30 +213,32 @@ static int stage_judge(struct run *run, struct ktstr_error *err)
 						      .kind = plugin->descriptor->kind,
 						      .params = p->checkers[i].params };
 	}
-	if (run->result.end == COORD_END_INTERRUPTED)
-		forget_signals(run);
+	/* A second signal may come while the first is served; it has no more to say. */
+	run->is_interrupted = run->result.end == COORD_END_INTERRUPTED;
+	if (run->is_interrupted)
+		signals_forget(&run->signals);
 	observe_phase(&run->observe, "judging", "");
 	rc = judge_run(&spec, &run->verdict, err);
-	unblock_signals(run);
+	run->is_interrupted |= run->verdict.interrupted_by != 0 || signals_have_come(&run->signals);
+	signals_done(&run->signals); /* later ones end us */
 	run->judging_ns = clock_monotonic_ns() - start_ns;
 	return rc;
 }
 
-static int stage_report(struct run *run, struct ktstr_error *err)
+static int stage_keep(struct run *run, struct ktstr_error *err)
 {
 	const struct report_spec spec = {
 		.run_fd = run->record.run_fd,
 		.run_path = run->record.run_path,
 		.console_path = run->record.console_path,
-		.has_colour = run->options->has_out_colour,
-		.is_verbose = run->options->is_verbose,
-		.has_timings = run->options->has_timings,
 		.judging_ns = run->judging_ns,
-		.took_ns = since_start(run),
+		.took_ns = run->took_ns = since_start(run),
 	};
 
+	(void)err; /* what cannot be kept is a warning */
 	live_done(run->observe.live, true);
-	return finish_report(run->options, &run->verdict, &spec, run->record.verdict_path, err);
+	finish_keep(&run->verdict, &spec, run->record.verdict_path);
+	return 0;
 }
 
 /* What is done, in order, and the exit code when it fails. */
@@ -267,7 +249,7 @@ static const struct stage {
 	{ stage_paths, EXIT_ERROR },  { stage_scenario, EXIT_USAGE }, { stage_record, EXIT_ERROR },
 	{ stage_kernel, EXIT_ERROR }, { stage_machine, EXIT_ERROR },  { stage_image, EXIT_ERROR },
 	{ stage_vm, EXIT_ERROR },     { stage_meta, EXIT_ERROR },     { stage_coord, EXIT_ERROR },
-	{ stage_close, EXIT_ERROR },  { stage_judge, EXIT_ERROR },    { stage_report, EXIT_ERROR },
+	{ stage_close, EXIT_ERROR },  { stage_judge, EXIT_ERROR },    { stage_keep, EXIT_ERROR },
 };
 
 /* Errors that say by themselves whose they are, whatever stage they come from. */
@@ -282,24 +264,6 @@ static int exit_code_of(const struct run *run, const struct stage *stage, int rc
 	return stage->exit_code;
 }
 
-static int block_signals(struct run *run, struct ktstr_error *err)
-{
-	sigset_t mask;
-
-	(void)sigemptyset(&mask);
-	(void)sigaddset(&mask, SIGINT);
-	(void)sigaddset(&mask, SIGTERM);
-	(void)sigaddset(&mask, SIGHUP);
-	/* A reader of our output that goes away is an error of a write, not the end of a VM. */
-	(void)signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &mask, &run->old_mask) < 0)
-		return ktstr_fail(err, -errno, "cannot block signals: %s", strerror(errno));
-	run->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (run->signal_fd < 0)
-		return ktstr_fail(err, -errno, "cannot watch signals: %s", strerror(errno));
-	return 0;
-}
-
 static void run_done(struct run *run)
 {
 	vm_free(run->vm);
@@ -311,36 +275,92 @@ static void run_done(struct run *run)
 	prepared_free(run->prepared);
 	run_paths_done(&run->paths);
 	verdict_done(&run->verdict);
-	unblock_signals(run);
+	signals_done(&run->signals);
 }
 
-int run_scenario(const char *scenario, const struct run_options *options)
+static struct run run_new(const char *scenario, const struct run_options *options)
 {
-	struct ktstr_error err = { 0 };
-	struct run run = {
+	return (struct run){
 		.options = options,
 		.scenario = scenario,
 		.start_ns = clock_monotonic_ns(),
 		.start_realtime_ns = clock_now_ns(CLOCK_REALTIME),
 		.image = { .base_fd = -1, .job_fd = -1 },
 		.record = { .console_fd = -1, .run_fd = -1 },
-		.signal_fd = -1,
+		.signals = { .fd = -1 },
 	};
-	int exit_code = EXIT_ERROR;
-	int rc = block_signals(&run, &err);
+}
 
-	observe_init(&run.observe, options);
+/* Do all stages, but only those before the VM for a rehearsal. */
+static int run_stages(struct run *run, bool is_rehearsal, int *ret_exit_code,
+		      struct ktstr_error *err)
+{
+	int rc = 0;
+
 	for (size_t i = 0; i < ARRAY_SIZE(stages) && rc == 0; i++) {
-		rc = stages[i].run(&run, &err);
-		exit_code = exit_code_of(&run, &stages[i], rc);
+		if (is_rehearsal && stages[i].run == stage_vm)
+			break;
+		rc = stages[i].run(run, err);
+		*ret_exit_code = exit_code_of(run, &stages[i], rc);
 	}
-	if (rc < 0) {
+	return rc;
+}
+
+/* What is kept of it for the caller. */
+static void hand_over(struct run *run, struct single *ret)
+{
+	ret->has_verdict = true;
+	ret->exit_code = verdict_exit_code(run->verdict.outcome);
+	ret->verdict = run->verdict;
+	run->verdict = (struct verdict){ 0 };
+	ret->run_fd = steal_fd(&run->record.run_fd);
+	ret->run_path = steal_ptr(run->record.run_path);
+	ret->console_path = steal_ptr(run->record.console_path);
+	ret->judging_ns = run->judging_ns;
+	ret->took_ns = run->took_ns;
+}
+
+void single_run(const char *scenario, const struct run_options *options, struct single *ret)
+{
+	struct run run = run_new(scenario, options);
+	int rc;
+
+	*ret = (struct single){ .run_fd = -1, .exit_code = EXIT_ERROR };
+	observe_init(&run.observe, options);
+	rc = signals_watch(&run.signals, &ret->err);
+	if (rc == 0)
+		rc = run_stages(&run, false, &ret->exit_code, &ret->err);
+	if (rc == 0)
+		hand_over(&run, ret);
+	else
 		live_done(run.observe.live, false);
-		exit_code = finish_error(options, exit_code, &err);
-	} else {
-		exit_code = verdict_exit_code(run.verdict.outcome);
-	}
+	ret->is_interrupted = run.is_interrupted || signals_have_come(&run.signals);
 	observe_done(&run.observe, rc == 0);
 	run_done(&run);
+}
+
+int single_rehearse(const char *scenario, const struct run_options *options,
+		    struct ktstr_error *err)
+{
+	struct run run = run_new(scenario, options);
+	int exit_code = EXIT_ERROR;
+	int rc;
+
+	/* What a run notes and warns of, it will say itself. */
+	log_set(NULL, NULL, LOG_LEVEL_ERROR);
+	rc = run_stages(&run, true, &exit_code, err);
+	log_set(NULL, NULL, LOG_LEVEL_NOTE);
+	run_done(&run);
+	return rc == 0 ? EXIT_PASS : exit_code;
+}
+
+int run_scenario(const char *scenario, const struct run_options *options)
+{
+	struct single single;
+	int exit_code;
+
+	single_run(scenario, options, &single);
+	exit_code = single_show(&single, options);
+	single_done(&single);
 	return exit_code;
 }

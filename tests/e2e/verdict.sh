@@ -70,6 +70,27 @@ case_interrupted_while_judging() {
 	expect_nothing_left
 }
 
+case_check_that_is_interrupted() {
+	local _
+	scenario judged <<-END
+		scenario: {plugin: misbehave, how: not}
+		checkers: [misjudge]
+	END
+	run
+	expect_status 0
+	start check "$work/run" --plugin-dir "$KTSTR_TEST_PLUGINS" --checker misjudge,how=hang --output json
+	for _ in $(seq 200); do
+		[[ $(marked | xargs -r ps -o comm= -p) == *ktstr-judge* ]] && break
+		sleep 0.02
+	done
+	kill -INT "$pid"
+	finish
+	expect_status 3
+	expect_json '.kind == "verdict" and .verdict.outcome == "ERROR"'
+	expect_json '.verdict.reason | test("interrupted by SIGINT while judging")'
+	expect_nothing_left
+}
+
 case_scenario_that_does_not_apply_is_a_skip() {
 	scenario skip <<-END
 		scenario: {plugin: misbehave, how: skip}
