@@ -424,6 +424,13 @@ static int guest_kernel_write(struct ktstr_guest *g, const char *tag, uint32_t m
 	return services_kernel_write(&services_of(g)->requester, tag, mode, ranges, count, err);
 }
 
+static int guest_scheduler_log(struct ktstr_guest *g)
+{
+	int fd = services_of(g)->link->log_fd;
+
+	return fd < 0 ? -ENOSYS : fd;
+}
+
 static const struct ktstr_guest_ops guest_ops = {
 	.size = sizeof(guest_ops),
 	.now_ns = guest_now_ns,
@@ -445,6 +452,7 @@ static const struct ktstr_guest_ops guest_ops = {
 	.watch = guest_watch,
 	.kernel_read = guest_kernel_read,
 	.kernel_write = guest_kernel_write,
+	.scheduler_log = guest_scheduler_log,
 };
 
 int services_init(struct services *services, const struct services_spec *spec,

@@ -29,6 +29,7 @@ struct session_link {
 	struct session_status *status;
 	int stop_fd;  /* readable once is_stopping is set */
 	int reply_fd; /* what the host answers to requests */
+	int log_fd;   /* what schedulers log goes in here; -1: nowhere */
 };
 
 struct session_spec {

@@ -34,6 +34,7 @@ enum source {
 	SOURCE_CHANNEL,
 	SOURCE_STDOUT,
 	SOURCE_STDERR,
+	SOURCE_LOG,
 	SOURCE_WAKE,
 	SOURCE_RELAY,
 	SOURCE_SESSION,
@@ -48,6 +49,7 @@ struct supervisor {
 	bool is_deaf; /* to what else comes through it */
 	struct forward output;
 	struct forward errors;
+	struct forward log; /* of schedulers */
 	struct relay relay;
 	int stop_fd;
 	int wake_fd; /* -1 once nothing comes any more */
@@ -71,6 +73,7 @@ static int supervisor_init(struct supervisor *supervisor, const struct superviso
 		.channel = { .frames_fd = -1, .room_fd = -1 },
 		.output = { .read_fd = -1, .write_fd = -1 },
 		.errors = { .read_fd = -1, .write_fd = -1 },
+		.log = { .read_fd = -1, .write_fd = -1 },
 		.relay = { .from_fd = -1, .to_fd = -1, .session_fd = -1 },
 		.wake_fd = spec->wake_fd,
 		.session_fd = -1,
@@ -90,6 +93,8 @@ static int supervisor_init(struct supervisor *supervisor, const struct superviso
 	if (rc == 0)
 		rc = forward_init(&supervisor->errors, KTSTR_MSG_STDERR);
 	if (rc == 0)
+		rc = forward_init_log(&supervisor->log);
+	if (rc == 0)
 		rc = relay_init(&supervisor->relay, spec->port->fd);
 	return rc;
 }
@@ -106,6 +111,7 @@ static void supervisor_done(struct supervisor *supervisor)
 	channel_done(&supervisor->channel);
 	forward_done(&supervisor->output);
 	forward_done(&supervisor->errors);
+	forward_done(&supervisor->log);
 	relay_done(&supervisor->relay);
 	close_fd(&supervisor->stop_fd);
 	close_fd(&supervisor->session_fd);
@@ -149,6 +155,7 @@ __attribute__((noreturn)) static void session_main(struct supervisor *supervisor
 	forward_done(&supervisor->output);
 	forward_done(&supervisor->errors);
 	channel_sender_init(&link.sender, &supervisor->channel);
+	link.log_fd = forward_take_write_fd(&supervisor->log);
 	link.reply_fd = relay_take_session_fd(&supervisor->relay);
 	code = spec->session(spec->arg, &link);
 	(void)fflush(NULL);
@@ -169,6 +176,7 @@ static int start_session(struct supervisor *supervisor)
 	(void)setpgid(supervisor->session, supervisor->session); /* whoever comes first */
 	forward_close_write(&supervisor->output);
 	forward_close_write(&supervisor->errors);
+	forward_close_write(&supervisor->log);
 	relay_close_session_fd(&supervisor->relay);
 	supervisor->session_fd = pidfd_open(supervisor->session, 0);
 	return supervisor->session_fd < 0 ? -errno : 0;
@@ -275,14 +283,26 @@ static void enforce_deadline(struct supervisor *supervisor)
 	supervisor->stop_ns = 0;
 }
 
+/* When there is something to do, should nothing happen before; UINT64_MAX: never. */
+static uint64_t next_look_ns(const struct supervisor *supervisor, uint64_t now_ns)
+{
+	uint64_t deadline_ns = session_deadline_ns(supervisor);
+	uint64_t rest_ns = supervisor->log.rest_ns;
+
+	if (supervisor->log.read_fd >= 0 && rest_ns > now_ns && rest_ns < deadline_ns)
+		return rest_ns;
+	return deadline_ns;
+}
+
 static void wait_for_news(struct supervisor *supervisor, struct pollfd poll_fds[SOURCE_COUNT])
 {
-	uint64_t deadline_ns = session_deadline_ns(supervisor), now_ns = clock_monotonic_ns();
+	uint64_t now_ns = clock_monotonic_ns(), until_ns = next_look_ns(supervisor, now_ns);
 	struct timespec left = { 0 };
 	const int fds[SOURCE_COUNT] = {
 		[SOURCE_CHANNEL] = supervisor->is_deaf ? -1 : supervisor->channel.frames_fd,
 		[SOURCE_STDOUT] = supervisor->output.read_fd,
 		[SOURCE_STDERR] = supervisor->errors.read_fd,
+		[SOURCE_LOG] = forward_poll_fd(&supervisor->log, now_ns),
 		[SOURCE_WAKE] = supervisor->wake_fd,
 		[SOURCE_SESSION] = supervisor->session_fd,
 	};
@@ -290,11 +310,11 @@ static void wait_for_news(struct supervisor *supervisor, struct pollfd poll_fds[
 	for (int i = 0; i < SOURCE_COUNT; i++)
 		poll_fds[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
 	relay_poll(&supervisor->relay, &poll_fds[SOURCE_RELAY]);
-	if (deadline_ns > now_ns && deadline_ns != UINT64_MAX) {
-		left.tv_sec = (time_t)((deadline_ns - now_ns) / NS_PER_S);
-		left.tv_nsec = (long)((deadline_ns - now_ns) % NS_PER_S);
+	if (until_ns > now_ns && until_ns != UINT64_MAX) {
+		left.tv_sec = (time_t)((until_ns - now_ns) / NS_PER_S);
+		left.tv_nsec = (long)((until_ns - now_ns) % NS_PER_S);
 	}
-	if (ppoll(poll_fds, SOURCE_COUNT, deadline_ns == UINT64_MAX ? NULL : &left, NULL) < 0)
+	if (ppoll(poll_fds, SOURCE_COUNT, until_ns == UINT64_MAX ? NULL : &left, NULL) < 0)
 		for (int i = 0; i < SOURCE_COUNT; i++)
 			poll_fds[i].revents = 0;
 }
@@ -317,6 +337,8 @@ static int watch(struct supervisor *supervisor)
 			rc = pump_output(supervisor, &supervisor->output, TURN_MAX);
 		if (rc == 0 && poll_fds[SOURCE_STDERR].revents)
 			rc = pump_output(supervisor, &supervisor->errors, TURN_MAX);
+		if (rc == 0 && poll_fds[SOURCE_LOG].revents)
+			rc = pump_output(supervisor, &supervisor->log, TURN_MAX);
 		if (rc < 0)
 			return rc;
 		if (poll_fds[SOURCE_SESSION].revents)
@@ -405,6 +427,10 @@ static int close_stream(struct supervisor *supervisor, int32_t *ret_code)
 		rc = pump_output(supervisor, &supervisor->output, 0);
 	if (rc == 0)
 		rc = pump_output(supervisor, &supervisor->errors, 0);
+	if (rc == 0)
+		rc = pump_output(supervisor, &supervisor->log, 0);
+	if (rc == 0)
+		rc = forward_tell_dropped(&supervisor->log, port);
 	if (rc < 0)
 		return rc;
 	judge_end(supervisor);

@@ -281,6 +281,14 @@ Test(port, opens_by_name)
 
 /* Output of the session. */
 
+Test(forward, rests_once_it_drops)
+{
+	struct forward forward = { .read_fd = 5, .rest_ns = 100 };
+
+	cr_expect_eq(forward_poll_fd(&forward, 99), -1);
+	cr_expect_eq(forward_poll_fd(&forward, 100), 5);
+}
+
 Test(forward, cuts_output_into_frames_and_loses_nothing)
 {
 	static struct host host;

@@ -96,6 +96,7 @@ static void connect_session(void)
 	channel_receiver_init(&receiver, &channel);
 	channel_sender_init(&session_link.sender, &channel);
 	session_link.status = &status;
+	session_link.log_fd = -1;
 }
 
 static void setup(void)
@@ -180,6 +181,13 @@ Test(services, topology_time_and_randomness_are_lent)
 	cr_expect_eq(ktstr_topology_cpus(g->topology), 2);
 	cr_expect_geq(ktstr_now_ns(g), before_ns);
 	cr_expect_eq(ktstr_random(g), 0xc986fd807e5b8ab5);
+}
+
+Test(services, the_log_of_schedulers_is_lent)
+{
+	cr_expect_eq(ktstr_scheduler_log(g), -ENOSYS);
+	session_link.log_fd = 7;
+	cr_expect_eq(ktstr_scheduler_log(g), 7);
 }
 
 Test(services, logs_are_lines_of_stderr)

@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/str.h"
+#include "guest/forward.h"
 #include "wire/payload.h"
 #include "wire/types.h"
 
@@ -37,6 +38,9 @@ struct stream {
 	char error_text[1024];
 	char output[2][70000];
 	size_t output_length[2];
+	uint64_t log_bytes;
+	uint32_t log_frame_max;
+	char log_end[256]; /* the last frame of it */
 };
 
 static void take_output(struct stream *stream, int which, const void *bytes, uint32_t length)
@@ -49,6 +53,16 @@ static void take_output(struct stream *stream, int which, const void *bytes, uin
 	stream->output_length[which] += length;
 }
 
+static void take_log(struct stream *stream, const void *bytes, uint32_t length)
+{
+	stream->log_bytes += length;
+	if (length > stream->log_frame_max)
+		stream->log_frame_max = length;
+	memset(stream->log_end, 0, sizeof(stream->log_end));
+	memcpy(stream->log_end, bytes,
+	       length < sizeof(stream->log_end) ? length : sizeof(stream->log_end) - 1);
+}
+
 static void take_frame(struct stream *stream, const struct ktstr_frame_header *header,
 		       const void *payload)
 {
@@ -59,6 +73,8 @@ static void take_frame(struct stream *stream, const struct ktstr_frame_header *h
 		take_output(stream, 0, payload, length);
 	else if (header->msg_type == KTSTR_MSG_STDERR)
 		take_output(stream, 1, payload, length);
+	else if (header->msg_type == KTSTR_MSG_SCHED_LOG)
+		take_log(stream, payload, length);
 	else if (stream->count < FRAMES_MAX)
 		stream->types[stream->count++] = header->msg_type;
 	if (header->msg_type == KTSTR_MSG_EXIT)
@@ -167,6 +183,47 @@ Test(supervisor, passes_a_good_session_on)
 	cr_expect_eq(stream.output_length[0], 9);
 	cr_expect_eq(memcmp(stream.output[0], "to stdout", 9), 0);
 	cr_expect_eq(stream.output_length[1], 9);
+}
+
+static int session_with_log(void *arg, struct session_link *link)
+{
+	(void)arg;
+	return io_write_all(link->log_fd, "a scheduler says", 16) < 0;
+}
+
+Test(supervisor, passes_a_schedulers_log_on)
+{
+	cr_expect_eq(supervise(session_with_log, NULL, -1), 0);
+	expect_whole(0);
+	cr_expect_eq(stream.log_bytes, 16);
+	cr_expect_str_eq(stream.log_end, "a scheduler says");
+}
+
+#define FLOOD (UINT64_C(40) << 20)
+
+static int session_flood(void *arg, struct session_link *link)
+{
+	static char bytes[1 << 20];
+
+	(void)arg;
+	memset(bytes, 'x', sizeof(bytes));
+	for (uint64_t i = 0; i < FLOOD; i += sizeof(bytes))
+		if (io_write_all(link->log_fd, bytes, sizeof(bytes)) < 0)
+			return 1;
+	return 0;
+}
+
+Test(supervisor, a_flood_of_log_is_cut_and_the_run_goes_on)
+{
+	uint64_t lines;
+
+	cr_expect_eq(supervise(session_flood, NULL, -1), 0);
+	expect_whole(0);
+	cr_assert_gt(stream.log_bytes, FORWARD_LOG_MAX);
+	lines = stream.log_bytes - FORWARD_LOG_MAX;
+	cr_expect_lt(lines, 200, "%llu", (unsigned long long)lines);
+	cr_expect_eq(stream.log_frame_max, FORWARD_LOG_CHUNK_MAX);
+	cr_expect_str_eq(stream.log_end, "ktstr: 25165824 bytes of log were dropped\n");
 }
 
 static int session_one(void *arg, struct session_link *link)
