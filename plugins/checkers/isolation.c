@@ -8,33 +8,6 @@
  */
 #include "worker_table.h"
 
-/* The cgroup above @name ("a" of "a/b"), or NULL. */
-static const struct table_cgroup *parent_find(const struct worker_table *table, const char *name)
-{
-	const char *slash = strrchr(name, '/');
-	size_t length;
-
-	if (!slash)
-		return NULL;
-	length = (size_t)(slash - name);
-	for (size_t i = 0; i < table->cgroup_count; i++) {
-		const struct table_cgroup *cgroup = &table->cgroups[i];
-
-		if (strlen(cgroup->name) == length && memcmp(cgroup->name, name, length) == 0)
-			return cgroup;
-	}
-	return NULL;
-}
-
-/* The cgroup whose cpusets bind the workers of @cgroup, or NULL when they may run everywhere. */
-static const struct table_cgroup *limit_find(const struct worker_table *table,
-					     const struct table_cgroup *cgroup)
-{
-	while (cgroup && cgroup->was_unlimited)
-		cgroup = parent_find(table, cgroup->name);
-	return cgroup;
-}
-
 static void judge_worker(struct worker_table *table, const struct table_cgroup *limit,
 			 const struct ktstr_worker_report *worker, bool *ret_is_clean)
 {
@@ -61,7 +34,7 @@ static void judge_worker(struct worker_table *table, const struct table_cgroup *
 static void judge(struct worker_table *table, const struct table_cgroup *cgroup,
 		  const struct ktstr_worker_report *const *workers, size_t count, bool has_broken)
 {
-	const struct table_cgroup *limit = limit_find(table, cgroup);
+	const struct table_cgroup *limit = table_limit(table, cgroup);
 	char allowed_text[TABLE_CPUS_TEXT_MAX];
 	bool is_clean = true;
 

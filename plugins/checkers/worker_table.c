@@ -5,16 +5,14 @@
 #include <signal.h>
 #include <stdlib.h>
 
+/* What the frames of the first agents had. */
+#define CGROUP_INFO_MIN offsetof(struct ktstr_cgroup_info, cpu_weight)
+#define WORKER_REPORT_MIN offsetof(struct ktstr_worker_report, nice)
+
 /* CGROUP stands first, but the agent may announce a cgroup after its workers. */
 const uint32_t worker_table_wants[WORKER_TABLE_WANTS_COUNT] = {
 	KTSTR_MSG_CGROUP,
 	KTSTR_MSG_WORKER,
-};
-
-/* FAIL outweighs ERROR: see table_find(). */
-static const uint8_t weights[] = {
-	[KTSTR_OUTCOME_NONE] = 0,      [KTSTR_OUTCOME_SKIP] = 1,  [KTSTR_OUTCOME_PASS] = 2,
-	[KTSTR_OUTCOME_UNDECIDED] = 3, [KTSTR_OUTCOME_ERROR] = 4, [KTSTR_OUTCOME_FAIL] = 5,
 };
 
 int worker_table_open(struct ktstr_judge *judge, const struct table_rule *rule, double limit,
@@ -24,10 +22,9 @@ int worker_table_open(struct ktstr_judge *judge, const struct table_rule *rule, 
 
 	if (!table)
 		return ktstr_fail(err, -ENOMEM, "no memory for the table of workers");
-	table->judge = judge;
+	table->findings.judge = judge;
 	table->rule = rule;
 	table->limit = limit;
-	table->outcome = KTSTR_OUTCOME_NONE;
 	*ret_table = table;
 	return 0;
 }
@@ -52,16 +49,6 @@ static void *array_grow(void *array, size_t count, size_t element)
 		return array;
 	size = count ? count * 2 : 1;
 	return realloc(array, size * element);
-}
-
-/* Text from a frame as printable ASCII. */
-static void text_copy(char *target, size_t size, const char *source, size_t length)
-{
-	size_t count = length < size - 1 ? length : size - 1;
-
-	for (size_t i = 0; i < count; i++)
-		target[i] = source[i] >= ' ' && source[i] <= '~' ? source[i] : '?';
-	target[count] = '\0';
 }
 
 /* The row of cgroup @id, made when there is none yet. */
@@ -100,14 +87,15 @@ static int cgroup_observe(struct worker_table *table, const struct ktstr_frame *
 {
 	struct ktstr_cgroup_info info;
 	struct table_cgroup *cgroup = NULL;
+	bool is_unlimited;
 	const char *name;
 	uint32_t length;
 	int code;
 
-	if (ktstr_payload_get(frame, &info, sizeof(info), sizeof(info)) < 0)
+	if (ktstr_payload_get(frame, &info, sizeof(info), CGROUP_INFO_MIN) < 0)
 		return ktstr_fail(err, -EBADMSG,
 				  "frame %llu: a cgroup of %u bytes, at least %zu are needed",
-				  (unsigned long long)frame->index, frame->length, sizeof(info));
+				  (unsigned long long)frame->index, frame->length, CGROUP_INFO_MIN);
 	name = ktstr_payload_tail(frame, &length);
 	if (info.name_length > length || info.name_length > WORKER_TABLE_NAME_MAX)
 		return ktstr_fail(err, -EBADMSG,
@@ -116,12 +104,19 @@ static int cgroup_observe(struct worker_table *table, const struct ktstr_frame *
 	code = cgroup_get(table, info.id, &cgroup, err);
 	if (code < 0)
 		return code;
+	is_unlimited = !ktstr_cpuset_count(&info.cpus);
+	if (cgroup->is_described) {
+		cgroup->has_other_cpus |=
+			memcmp(&cgroup->cpus, &info.cpus, sizeof(info.cpus)) != 0 ||
+			cgroup->was_unlimited != is_unlimited;
+		cgroup->has_other_weight |= cgroup->cpu_weight != info.cpu_weight;
+	}
 	cgroup->is_described = true;
-	text_copy(cgroup->name, sizeof(cgroup->name), name, info.name_length);
+	cgroup->cpu_weight = info.cpu_weight;
+	(void)text_copy(cgroup->name, sizeof(cgroup->name), name, info.name_length);
 	if (info.name_length)
 		(void)snprintf(cgroup->subject, sizeof(cgroup->subject), "cgroup %s", cgroup->name);
-	if (!ktstr_cpuset_count(&info.cpus))
-		cgroup->was_unlimited = true;
+	cgroup->was_unlimited |= is_unlimited;
 	for (size_t i = 0; i < KTSTR_CPUS_MAX / 64; i++)
 		cgroup->cpus.bits[i] |= info.cpus.bits[i];
 	return 0;
@@ -130,17 +125,18 @@ static int cgroup_observe(struct worker_table *table, const struct ktstr_frame *
 static int worker_observe(struct worker_table *table, const struct ktstr_frame *frame,
 			  struct ktstr_error *err)
 {
-	struct ktstr_worker_report report, *workers;
+	struct ktstr_worker_report report;
 	struct table_cgroup *cgroup = NULL;
+	struct table_worker *workers;
 	char name[sizeof(report.workload)];
 	uint32_t length;
 	int code;
 
-	if (ktstr_payload_get(frame, &report, sizeof(report), sizeof(report)) < 0)
+	if (ktstr_payload_get(frame, &report, sizeof(report), WORKER_REPORT_MIN) < 0)
 		return ktstr_fail(
 			err, -EBADMSG,
 			"frame %llu: a worker's report of %u bytes, at least %zu are needed",
-			(unsigned long long)frame->index, frame->length, sizeof(report));
+			(unsigned long long)frame->index, frame->length, WORKER_REPORT_MIN);
 	(void)ktstr_payload_tail(frame, &length);
 	if (report.wake_sample_count > length / sizeof(uint32_t))
 		return ktstr_fail(
@@ -156,10 +152,13 @@ static int worker_observe(struct worker_table *table, const struct ktstr_frame *
 	if (!workers)
 		return ktstr_fail(err, -ENOMEM, "no memory for the report of tid %u", report.tid);
 	table->workers = workers;
-	text_copy(name, sizeof(name), report.workload,
-		  strnlen(report.workload, sizeof(report.workload)));
+	(void)text_copy(name, sizeof(name), report.workload,
+			strnlen(report.workload, sizeof(report.workload)));
 	memcpy(report.workload, name, sizeof(name));
-	workers[table->worker_count++] = report;
+	workers[table->worker_count++] = (struct table_worker){
+		.report = report,
+		.stopped_ns = table->paused_ns ? table->paused_ns : frame->host_ns,
+	};
 	return 0;
 }
 
@@ -173,22 +172,36 @@ int worker_table_observe(void *state, const struct ktstr_frame *frame, struct kt
 		return cgroup_observe(table, frame, err);
 	if (frame->msg_type == KTSTR_MSG_WORKER)
 		return worker_observe(table, frame, err);
+	if (frame->msg_type == KTSTR_MSG_SCENARIO_PAUSE)
+		table->paused_ns = frame->host_ns;
 	return 0;
 }
 
-__attribute__((format(printf, 3, 0))) static void hand_over(struct worker_table *table,
-							    struct ktstr_finding *finding,
-							    const char *format, va_list args)
+const struct table_cgroup *table_parent(const struct worker_table *table,
+					const struct table_cgroup *cgroup)
 {
-	/* A set of CPUs is the longest thing that a sentence can hold. */
-	char text[2 * TABLE_CPUS_TEXT_MAX + 512];
+	const char *slash = strrchr(cgroup->name, '/');
+	size_t length;
 
-	(void)vsnprintf(text, sizeof(text), format, args);
-	finding->size = sizeof(*finding);
-	finding->text = text;
-	if (weights[finding->outcome] > weights[table->outcome])
-		table->outcome = finding->outcome;
-	table->judge->finding(table->judge, finding);
+	if (!slash)
+		return NULL;
+	length = (size_t)(slash - cgroup->name);
+	for (size_t i = 0; i < table->cgroup_count; i++) {
+		const struct table_cgroup *parent = &table->cgroups[i];
+
+		if (strlen(parent->name) == length &&
+		    memcmp(parent->name, cgroup->name, length) == 0)
+			return parent;
+	}
+	return NULL;
+}
+
+const struct table_cgroup *table_limit(const struct worker_table *table,
+				       const struct table_cgroup *cgroup)
+{
+	while (cgroup && cgroup->was_unlimited)
+		cgroup = table_parent(table, cgroup);
+	return cgroup;
 }
 
 void table_find(struct worker_table *table, uint32_t outcome, const char *subject, double measured,
@@ -206,7 +219,7 @@ void table_find(struct worker_table *table, uint32_t outcome, const char *subjec
 	va_list args;
 
 	va_start(args, format);
-	hand_over(table, &finding, format, args);
+	findings_add(&table->findings, &finding, format, args);
 	va_end(args);
 }
 
@@ -217,7 +230,7 @@ void table_say(struct worker_table *table, uint32_t outcome, const char *subject
 	va_list args;
 
 	va_start(args, format);
-	hand_over(table, &finding, format, args);
+	findings_add(&table->findings, &finding, format, args);
 	va_end(args);
 }
 
@@ -342,39 +355,77 @@ static bool worker_is_measured(struct worker_table *table, const struct ktstr_wo
 	return true;
 }
 
-int worker_table_finish(void *state, uint32_t *ret_outcome, struct ktstr_error *err)
+/* The measured workers of @cgroup, to @members. Returns how many there are. */
+static size_t cgroup_members(struct worker_table *table, const struct table_cgroup *cgroup,
+			     const struct table_worker **members, bool *has_broken)
 {
-	struct worker_table *table = state;
-	const struct ktstr_worker_report **members;
+	size_t count = 0;
 
-	if (!table->worker_count) {
-		table_say(table, KTSTR_OUTCOME_UNDECIDED, "run", "no worker reported");
-		*ret_outcome = table->outcome;
-		return 0;
+	for (size_t i = 0; i < table->worker_count; i++) {
+		const struct table_worker *worker = &table->workers[i];
+
+		if (worker->report.cgroup_id != cgroup->id)
+			continue;
+		if (worker_is_measured(table, &worker->report))
+			members[count++] = worker;
+		else
+			*has_broken = true;
 	}
-	members = calloc(table->worker_count, sizeof(struct ktstr_worker_report *));
-	if (!members)
-		return ktstr_fail(err, -ENOMEM, "no memory to judge %zu workers",
-				  table->worker_count);
+	return count;
+}
+
+static int judge_all(struct worker_table *table, const struct table_worker **members,
+		     struct ktstr_error *err)
+{
+	bool has_broken = false;
+	size_t count = 0;
+
+	for (size_t i = 0; i < table->cgroup_count; i++)
+		count += cgroup_members(table, &table->cgroups[i], members + count, &has_broken);
+	return count ? table->rule->judge_all(table, members, count, has_broken, err) : 0;
+}
+
+static int judge_each(struct worker_table *table, const struct table_worker **members)
+{
+	const struct ktstr_worker_report **reports;
+
+	reports = calloc(table->worker_count, sizeof(struct ktstr_worker_report *));
+	if (!reports)
+		return -ENOMEM;
 	for (size_t i = 0; i < table->cgroup_count; i++) {
 		const struct table_cgroup *cgroup = &table->cgroups[i];
 		bool has_broken = false;
-		size_t count = 0;
+		size_t count = cgroup_members(table, cgroup, members, &has_broken);
 
-		for (size_t j = 0; j < table->worker_count; j++) {
-			const struct ktstr_worker_report *worker = &table->workers[j];
-
-			if (worker->cgroup_id != cgroup->id)
-				continue;
-			if (worker_is_measured(table, worker))
-				members[count++] = worker;
-			else
-				has_broken = true;
-		}
+		for (size_t j = 0; j < count; j++)
+			reports[j] = &members[j]->report;
 		if (count)
-			table->rule->judge(table, cgroup, members, count, has_broken);
+			table->rule->judge(table, cgroup, reports, count, has_broken);
 	}
-	free(members);
-	*ret_outcome = table->outcome;
+	free(reports);
 	return 0;
+}
+
+int worker_table_finish(void *state, uint32_t *ret_outcome, struct ktstr_error *err)
+{
+	struct worker_table *table = state;
+	const struct table_worker **members;
+	int code = -ENOMEM;
+
+	if (!table->worker_count) {
+		table_say(table, KTSTR_OUTCOME_UNDECIDED, "run", "no worker reported");
+		*ret_outcome = table->findings.outcome;
+		return 0;
+	}
+	members = calloc(table->worker_count, sizeof(struct table_worker *));
+	if (members)
+		code = table->rule->judge_all ? judge_all(table, members, err)
+					      : judge_each(table, members);
+	free(members);
+	if (code == -ENOMEM)
+		return ktstr_fail(err, -ENOMEM, "no memory to judge %zu workers",
+				  table->worker_count);
+	if (code == 0)
+		*ret_outcome = table->findings.outcome;
+	return code;
 }

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "findings.h"
 #include "ktstr/checker.h"
 
 #define WORKER_TABLE_WORKERS_MAX 65536u
@@ -28,9 +29,20 @@ struct table_cgroup {
 	bool was_unlimited;
 	/* All CPUs that its cpusets had, one after the other. */
 	struct ktstr_cpuset cpus;
+	/* Its frames do not all say the same of it. */
+	bool has_other_cpus;
+	bool has_other_weight;
+	/* As the newest frame has it; 0: not known. */
+	uint32_t cpu_weight;
 	char name[WORKER_TABLE_NAME_MAX + 1];
 	/* "cgroup hog0", the subject of its findings. */
 	char subject[WORKER_TABLE_NAME_MAX + 16];
+};
+
+/* What one worker measured, and when the host heard that workers were to stop. */
+struct table_worker {
+	struct ktstr_worker_report report;
+	uint64_t stopped_ns;
 };
 
 struct worker_table;
@@ -48,23 +60,30 @@ struct table_rule {
 	void (*judge)(struct worker_table *table, const struct table_cgroup *cgroup,
 		      const struct ktstr_worker_report *const *workers, size_t count,
 		      bool has_broken);
+	/*
+	 * In place of judge(): judge all workers at once, those of a cgroup one after the other;
+	 * there is at least one.
+	 */
+	int (*judge_all)(struct worker_table *table, const struct table_worker *const *workers,
+			 size_t count, bool has_broken, struct ktstr_error *err);
 	/* Optional: a worker that did not stop when told to. Without it: UNDECIDED. */
 	void (*timeout)(struct worker_table *table, const struct ktstr_worker_report *worker);
 };
 
 struct worker_table {
-	struct ktstr_judge *judge;
+	struct findings findings;
 	const struct table_rule *rule;
 	double limit;
 	struct table_cgroup *cgroups;
 	size_t cgroup_count;
-	struct ktstr_worker_report *workers;
+	struct table_worker *workers;
 	size_t worker_count;
-	/* The verdict so far; see table_find(). */
-	uint32_t outcome;
+	/* When the newest SCENARIO_PAUSE came, for a checker that wants these; else 0. */
+	uint64_t paused_ns;
 };
 
-/* The types of frames that the table reads, for struct ktstr_checker_ops. */
+/* The types of frames that the table needs, for struct ktstr_checker_ops. It can also make use of
+ * SCENARIO_PAUSE: the agent sends one just before it stops workers and hands out their reports. */
 #define WORKER_TABLE_WANTS_COUNT 2u
 extern const uint32_t worker_table_wants[WORKER_TABLE_WANTS_COUNT];
 
@@ -88,11 +107,16 @@ int worker_table_finish(void *table, uint32_t *ret_outcome, struct ktstr_error *
 /* Free the table; NULL is fine. */
 void worker_table_close(void *table);
 
-/*
- * Hand one finding to the host: a figure and its sentence, or the sentence alone. The outcome of
- * the whole is that of the weightiest finding: FAIL, ERROR, UNDECIDED, PASS, SKIP. A FAIL comes
- * first because it rests on a worker's own whole report, whatever else broke.
+/* The cgroup around @cgroup ("a" of "a/b"), or NULL where there is none or no frame describes it.
  */
+const struct table_cgroup *table_parent(const struct worker_table *table,
+					const struct table_cgroup *cgroup);
+
+/* The cgroup whose cpusets bind the workers of @cgroup, or NULL when they may run everywhere. */
+const struct table_cgroup *table_limit(const struct worker_table *table,
+				       const struct table_cgroup *cgroup);
+
+/* Hand one finding to the host, as in findings.h: a figure of the rule, or a sentence alone. */
 __attribute__((format(printf, 5, 6))) void table_find(struct worker_table *table, uint32_t outcome,
 						      const char *subject, double measured,
 						      const char *format, ...);

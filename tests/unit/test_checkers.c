@@ -182,7 +182,7 @@ Test(checkers, malformed_frames_are_refused)
 	cr_expect_eq(show(court, KTSTR_MSG_WORKER, KTSTR_FRAME_CRC_OK, "abc", 3), -EBADMSG);
 	(void)snprintf(text, sizeof(text),
 		       "frame 0: a worker's report of 3 bytes, at least %zu are needed",
-		       sizeof(report));
+		       offsetof(struct ktstr_worker_report, nice));
 	cr_expect_str_eq(court->err.text, text);
 
 	/* It says that it is longer than it is. */
@@ -202,7 +202,7 @@ Test(checkers, malformed_frames_are_refused)
 
 	cr_expect_eq(show(court, KTSTR_MSG_CGROUP, KTSTR_FRAME_CRC_OK, &info, 8), -EBADMSG);
 	(void)snprintf(text, sizeof(text), "frame 4: a cgroup of 8 bytes, at least %zu are needed",
-		       sizeof(info));
+		       offsetof(struct ktstr_cgroup_info, cpu_weight));
 	cr_expect_str_eq(court->err.text, text);
 
 	info.name_length = 5;
@@ -219,6 +219,26 @@ Test(checkers, malformed_frames_are_refused)
 	cr_expect_str_eq(court->err.text,
 			 "frame 6: a cgroup's name of 256 bytes, but 300 bytes follow");
 	court_close(court);
+}
+
+Test(checkers, frames_of_the_first_agents_are_read)
+{
+	for (size_t i = 0; i < ALL; i++) {
+		struct court *court = court_open(all[i].name, all[i].values);
+		struct ktstr_cgroup_info info = { .id = 1, .cpus = { .bits = { 0x3 } } };
+		struct ktstr_worker_report report = worker_of(1), other = worker_of(2);
+
+		info.size = offsetof(struct ktstr_cgroup_info, cpu_weight);
+		report.size = other.size = offsetof(struct ktstr_worker_report, nice);
+		cr_expect_eq(show(court, KTSTR_MSG_CGROUP, KTSTR_FRAME_CRC_OK, &info, info.size),
+			     0);
+		cr_expect_eq(
+			show(court, KTSTR_MSG_WORKER, KTSTR_FRAME_CRC_OK, &report, report.size), 0);
+		cr_expect_eq(show(court, KTSTR_MSG_WORKER, KTSTR_FRAME_CRC_OK, &other, other.size),
+			     0);
+		cr_expect_eq(decide(court), KTSTR_OUTCOME_PASS, "%s", all[i].name);
+		court_close(court);
+	}
 }
 
 Test(checkers, text_from_the_guest_is_made_printable)
