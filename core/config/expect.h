@@ -10,6 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ktstr/error.h"
+#include "param/bind.h"
+
+/* Most bytes of a text, and most checkers. */
+#define EXPECT_TEXT_MAX 1024
+#define EXPECT_CHECKERS_MAX 64
+
 struct expectation {
 	bool is_given;
 	uint32_t
@@ -22,6 +29,26 @@ struct expectation {
 	char *start_error; /* stands in why the scheduler did not start; NULL: not expected */
 	char **checkers;   /* checkers that must FAIL; one that is not named must not */
 	size_t checker_count;
+	/* Where each of the checkers stands in the scenario file; NULL: it came from no file. */
+	struct expect_place {
+		uint32_t line;
+		uint32_t column;
+	} * checker_places;
 };
+
+/* Read @node, the value of `expect:`. -EINVAL with "file:line:col: ...". */
+int expectation_read(const struct source *source, const struct node *node, struct expectation *ret,
+		     struct ktstr_error *err);
+
+/* Why what is expected cannot be, or NULL: it can. */
+const char *expectation_flaw(const struct expectation *expect);
+
+/* The KTSTR_SCX_EXIT_ of a name that `expect:` knows. -EINVAL: it knows none. */
+int expectation_kind(const char *name, uint32_t *ret);
+
+/* Is checker @name to FAIL? */
+bool expectation_names(const struct expectation *expect, const char *name);
+
+void expectation_done(struct expectation *expect);
 
 #endif

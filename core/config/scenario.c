@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "config/plugin_ref.h"
 #include "config/yaml.h"
+#include "ktstr/plugin.h"
 
 #define DEFAULT_SCHEDULER "eevdf"
 /* So that sums of times cannot overflow. */
@@ -20,6 +21,7 @@
 /* What the APIC IDs of one guest can number. */
 #define CPUS_MAX 255
 #define CHECKERS_MAX 1000
+#define STAGED_MAX 64
 #define MEMORY_MIN (INT64_C(32) << 20)
 #define MEMORY_MAX (INT64_C(1) << 40)
 
@@ -142,8 +144,9 @@ static const struct ktstr_param top_params[] = {
 	{ .key = NULL },
 };
 
-/* Top-level keys that name plugins, which are bound by the plugins' own tables, later. */
-static const char *const plugin_keys[] = { "scheduler", "scenario", "checkers", NULL };
+/* Top-level keys that are read by other tables: those of plugins, later, and that of expect.c. */
+static const char *const other_keys[] = { "scheduler", "schedulers", "scenario",
+					  "checkers",  "expect",     NULL };
 
 static int fail_memory(const struct scenario_spec *spec, struct ktstr_error *err)
 {
@@ -240,7 +243,7 @@ static int read_keys(struct scenario_spec *spec, const struct node *root, struct
 {
 	const struct ktstr_value *top;
 	struct bound *bound;
-	int rc = bind_params(top_params, sizeof(top_params[0]), root, plugin_keys, &spec->source,
+	int rc = bind_params(top_params, sizeof(top_params[0]), root, other_keys, &spec->source,
 			     NULL, &bound, err);
 
 	if (rc < 0)
@@ -277,11 +280,58 @@ static int read_checkers(struct scenario_spec *spec, const struct node *list,
 	return 0;
 }
 
+static bool is_staged_name(const char *name)
+{
+	size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-");
+
+	return name[0] >= 'a' && name[0] <= 'z' && !name[length] && length <= KTSTR_NAME_MAX;
+}
+
+static int read_staged_one(struct scenario_spec *spec, const struct node *node,
+			   struct ktstr_error *err)
+{
+	struct staged_scheduler *staged = &spec->staged[spec->staged_count];
+	int rc;
+
+	if (!is_staged_name(node->key))
+		return source_fail(&spec->source, node->key_line, node->key_column, err,
+				   "'%.60s' is no name for a scheduler (lower-case letters, "
+				   "digits, _ and -, a letter first, at most %u)",
+				   node->key, KTSTR_NAME_MAX);
+	rc = plugin_ref_from_node(&spec->source, node->key, node, &staged->plugin, err);
+	if (rc < 0)
+		return rc;
+	spec->staged_count++;
+	staged->name = strdup(node->key);
+	return staged->name ? 0 : fail_memory(spec, err);
+}
+
+static int read_staged(struct scenario_spec *spec, const struct node *map, struct ktstr_error *err)
+{
+	int rc = 0;
+
+	if (map->kind == NODE_SCALAR && !*map->text)
+		return 0;
+	if (map->kind != NODE_MAP)
+		return source_fail(&spec->source, map->line, map->column, err,
+				   "'schedulers' must be a map of names, like {other: eevdf}");
+	if (map->child_count > STAGED_MAX)
+		return source_fail(&spec->source, map->line, map->column, err,
+				   "more than %d schedulers", STAGED_MAX);
+	spec->staged = calloc(map->child_count + 1, sizeof(*spec->staged));
+	if (!spec->staged)
+		return fail_memory(spec, err);
+	for (size_t i = 0; i < map->child_count && rc == 0; i++)
+		rc = read_staged_one(spec, map->children[i], err);
+	return rc;
+}
+
 static int read_plugins(struct scenario_spec *spec, const struct node *root,
 			struct ktstr_error *err)
 {
 	const struct node *scheduler = node_get(root, "scheduler");
 	const struct node *scenario = node_get(root, "scenario");
+	const struct node *schedulers = node_get(root, "schedulers");
 	const struct node *checkers = node_get(root, "checkers");
 	int rc = 0;
 
@@ -296,6 +346,8 @@ static int read_plugins(struct scenario_spec *spec, const struct node *root,
 		if (!spec->scheduler.name)
 			rc = fail_memory(spec, err);
 	}
+	if (rc == 0 && schedulers)
+		rc = read_staged(spec, schedulers, err);
 	if (rc == 0)
 		rc = plugin_ref_from_node(&spec->source, "scenario", scenario, &spec->scenario,
 					  err);
@@ -306,6 +358,7 @@ static int read_plugins(struct scenario_spec *spec, const struct node *root,
 
 static int read_root(struct scenario_spec *spec, struct ktstr_error *err)
 {
+	const struct node *expect;
 	struct node *root;
 	int rc = yaml_parse(&spec->source, &root, err);
 
@@ -318,6 +371,9 @@ static int read_root(struct scenario_spec *spec, struct ktstr_error *err)
 		rc = read_keys(spec, root, err);
 	if (rc == 0)
 		rc = read_plugins(spec, root, err);
+	expect = rc == 0 ? node_get(root, "expect") : NULL;
+	if (expect)
+		rc = expectation_read(&spec->source, expect, &spec->expect, err);
 	node_free(root);
 	return rc;
 }
@@ -406,6 +462,12 @@ void scenario_free(struct scenario_spec *spec)
 	for (size_t i = 0; i < spec->checker_count; i++)
 		plugin_ref_done(&spec->checkers[i]);
 	free(spec->checkers);
+	for (size_t i = 0; i < spec->staged_count; i++) {
+		free(spec->staged[i].name);
+		plugin_ref_done(&spec->staged[i].plugin);
+	}
+	free(spec->staged);
+	expectation_done(&spec->expect);
 	plugin_ref_done(&spec->scheduler);
 	plugin_ref_done(&spec->scenario);
 	free(spec->vm.kernel);

@@ -104,8 +104,8 @@ check_keys() {
 		known[$key]=1
 		has "$page" "^\\.It Ic $key( |\$)" "$page5 does not describe the key '$key'"
 	done < <(
-		grep -oE '\.key = "[a-z_]+"' "$source/core/config/scenario.c" | cut -d'"' -f2
-		grep -E 'plugin_keys\[\] =' "$source/core/config/scenario.c" | grep -oE '"[a-z]+"' | tr -d '"'
+		grep -hoE '\.key = "[a-z_]+"' "$source"/core/config/{scenario,expect}.c | cut -d'"' -f2 | grep -vx checker
+		sed -n '/other_keys\[\] =/,/;/p' "$source/core/config/scenario.c" | grep -oE '"[a-z]+"' | tr -d '"'
 	)
 }
 

@@ -96,6 +96,9 @@ static const char text[] = "name: x\n"
 			   "scenario: {plugin: steps, limit: 3%, word: spin, numbers: [1, 2],\n"
 			   "           map: {note: y}, oneof: {note: z}, work: inner}\n"
 			   "scheduler: ./s.so\n"
+			   "schedulers: {other: {plugin: s, n: 1}}\n"
+			   "expect: {outcome: fail, start: x, checkers: [a, b],\n"
+			   "         scx_exit: {kind: error, message: y}}\n"
 			   "checkers: [a, {plugin: b, n: 1}]\n";
 
 static int find(void *arg, uint32_t kind, const char *name, const struct ktstr_param **ret_params,

@@ -51,6 +51,9 @@ Test(scenario, everything_but_the_scenario_has_a_default)
 	cr_expect_eq(spec->scenario.line, 1);
 	cr_expect_eq(spec->scenario.column, 11);
 	cr_expect_eq(spec->checker_count, 0);
+	cr_expect_eq(spec->staged_count, 0);
+	cr_expect_eq(spec->scheduler_timeout_ns, 30 * NS_PER_S);
+	cr_expect_not(spec->expect.is_given);
 	scenario_free(spec);
 	scenario_free(NULL);
 }
@@ -73,7 +76,10 @@ static const char full[] = "name: my run\n"
 			   "  - starvation\n"
 			   "  - plugin: spread\n"
 			   "    limit: 15%\n"
-			   "watchdog: 10s\n";
+			   "watchdog: 10s\n"
+			   "scheduler_timeout: 5s\n"
+			   "schedulers: {fifo: scx_fifo, by-path_2: {plugin: ./v.so, slice: 1ms}}\n"
+			   "expect: {outcome: fail, checkers: [spread]}\n";
 
 Test(scenario, every_key_is_read)
 {
@@ -91,6 +97,9 @@ Test(scenario, every_key_is_read)
 	cr_expect_str_eq(spec->vm.kernel, "dir/boot/vmlinuz");
 	cr_expect_eq(spec->vm.boot_timeout_ns, 120 * NS_PER_S);
 	cr_expect_eq(spec->watchdog_ns, 10 * NS_PER_S);
+	cr_expect_eq(spec->scheduler_timeout_ns, 5 * NS_PER_S);
+	cr_expect(spec->expect.is_given);
+	cr_expect(expectation_names(&spec->expect, "spread"));
 	scenario_free(spec);
 }
 
@@ -115,6 +124,25 @@ Test(scenario, parameters_of_plugins_stay_text)
 	cr_expect_eq(limit->column, 12);
 	cr_expect_eq(limit->key_line, 18);
 	cr_expect_eq(limit->key_column, 5);
+	scenario_free(spec);
+}
+
+Test(scenario, stages_schedulers_in_the_order_of_the_file)
+{
+	struct scenario_spec *spec = parse(full);
+
+	cr_assert_eq(spec->staged_count, 2);
+	cr_expect_str_eq(spec->staged[0].name, "fifo");
+	cr_expect_str_eq(spec->staged[0].plugin.name, "scx_fifo");
+	cr_expect_eq(spec->staged[0].plugin.params->child_count, 0);
+	cr_expect_str_eq(spec->staged[1].name, "by-path_2");
+	cr_expect_str_eq(spec->staged[1].plugin.name, "dir/./v.so");
+	cr_expect_eq(spec->staged[1].plugin.line, 21);
+	cr_expect_eq(spec->staged[1].plugin.column, 50);
+	cr_expect_str_eq(node_get_text(spec->staged[1].plugin.params, "slice"), "1ms");
+	scenario_free(spec);
+	spec = parse("scenario: x\nschedulers:\n");
+	cr_expect_eq(spec->staged_count, 0);
 	scenario_free(spec);
 }
 
@@ -249,6 +277,31 @@ static const struct {
 	{ "scenario: x\nwatchdog: 25h\n",
 	  "f.yaml:2:11: 'watchdog' must be at most 24h, not '25h'\n  watchdog: 25h\n"
 	  "            ^" },
+	{ "scenario: x\nscheduler_timeout: 999ms\n",
+	  "f.yaml:2:20: 'scheduler_timeout' must be at least 1s, not '999ms'\n"
+	  "  scheduler_timeout: 999ms\n                     ^" },
+	{ "scenario: x\nscheduler_timeout: 11m\n",
+	  "f.yaml:2:20: 'scheduler_timeout' must be at most 10m, not '11m'\n"
+	  "  scheduler_timeout: 11m\n                     ^" },
+	{ "scenario: x\nschedulers: [y]\n",
+	  "f.yaml:2:13: 'schedulers' must be a map of names, like {other: eevdf}\n"
+	  "  schedulers: [y]\n              ^" },
+	{ "scenario: x\nschedulers: {Fifo: y}\n",
+	  "f.yaml:2:14: 'Fifo' is no name for a scheduler (lower-case letters, digits, _ and -, a "
+	  "letter first, at most 31)\n  schedulers: {Fifo: y}\n               ^" },
+	{ "scenario: x\nschedulers: {a234567890123456789012345678901x: y}\n",
+	  "f.yaml:2:14: 'a234567890123456789012345678901x' is no name for a scheduler (lower-case "
+	  "letters, digits, _ and -, a letter first, at most 31)\n"
+	  "  schedulers: {a234567890123456789012345678901x: y}\n               ^" },
+	{ "scenario: x\nschedulers: {fifo: [y]}\n",
+	  "f.yaml:2:20: 'fifo' must be NAME or {plugin: NAME, key: value}\n"
+	  "  schedulers: {fifo: [y]}\n                     ^" },
+	{ "scenario: x\nschedulers: {fifo: Y}\n",
+	  "f.yaml:2:20: 'Y' is no name of a plugin (lower-case letters, digits and _, at most 31) "
+	  "and no path with a '/'\n  schedulers: {fifo: Y}\n                     ^" },
+	{ "scenario: x\nscedulers: {fifo: y}\n",
+	  "f.yaml:2:1: unknown key 'scedulers', did you mean 'schedulers'?\n"
+	  "  scedulers: {fifo: y}\n  ^" },
 	{ "scenario:\n", "f.yaml:1:10: 'scenario' names no plugin\n  scenario:\n           ^" },
 	{ "scenario: [x]\n",
 	  "f.yaml:1:11: 'scenario' must be NAME or {plugin: NAME, key: value}\n  scenario: [x]\n"
@@ -313,6 +366,20 @@ Test(scenario, too_many_checkers_are_refused)
 		cr_assert_eq(str_add(&text, "- y\n"), 0);
 	cr_expect_eq(scenario_parse("f", text.data, text.length, &spec, &err), -EINVAL);
 	cr_expect_str_eq(err.text, "more than 1000 checkers");
+	str_done(&text);
+}
+
+Test(scenario, too_many_schedulers_are_refused)
+{
+	struct str text = { 0 };
+	struct ktstr_error err = { 0 };
+	struct scenario_spec *spec = NULL;
+
+	cr_assert_eq(str_add(&text, "scenario: x\nschedulers:\n"), 0);
+	for (int i = 0; i < 65; i++)
+		cr_assert_eq(str_addf(&text, "  s%d: y\n", i), 0);
+	cr_expect_eq(scenario_parse("f", text.data, text.length, &spec, &err), -EINVAL);
+	cr_expect(str_starts(err.text, "f:3:3: more than 64 schedulers"), "%s", err.text);
 	str_done(&text);
 }
 
