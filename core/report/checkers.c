@@ -69,9 +69,7 @@ static bool same_metric(const struct finding *a, const struct finding *b)
 	return strcmp(a->metric ? a->metric : "", b->metric ? b->metric : "") == 0;
 }
 
-/* The worst finding of @findings[first]'s metric; *ret_same: how many there are. NULL when an
- * earlier one has that metric, or it has none. */
-static const struct finding *worst_of(const struct decision *d, size_t first, size_t *ret_same)
+const struct finding *decision_worst(const struct decision *d, size_t first, size_t *ret_same)
 {
 	const struct finding *worst = &d->findings[first];
 
@@ -120,7 +118,7 @@ static void add_figures(struct checkers *c, const struct decision *d)
 
 	for (size_t i = 0; i < d->finding_count && lines < METRICS_MAX; i++) {
 		size_t same;
-		const struct finding *worst = worst_of(d, i, &same);
+		const struct finding *worst = decision_worst(d, i, &same);
 
 		if (!worst)
 			continue;

@@ -21,6 +21,13 @@ int checkers_add(const struct verdict *verdict, const struct checkers_style *sty
 /* Does the table say why the verdict is what it is? */
 bool checkers_say_reason(const struct verdict *verdict);
 
+/*
+ * The worst finding of the metric that @first of the decision's findings has; *ret_same: how many
+ * have it. NULL when an earlier finding has that metric too, or this one has no figure.
+ */
+const struct finding *decision_worst(const struct decision *decision, size_t first,
+				     size_t *ret_same);
+
 /* Append the name of an outcome, padded to @width columns. 0 or -ENOMEM. */
 int outcome_add(uint32_t outcome, size_t width, bool has_colour, struct str *out);
 

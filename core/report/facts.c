@@ -106,6 +106,38 @@ static int worker_room(struct pass *pass)
 	return 0;
 }
 
+/* The samples that follow a report, each for as many latencies as there were to one of them. */
+static void take_wake(struct facts *facts, const struct ktstr_frame *frame,
+		      const struct ktstr_worker_report *report)
+{
+	uint32_t length, ns;
+	const uint8_t *samples = ktstr_payload_tail(frame, &length);
+	size_t count = report->wake_sample_count;
+
+	if (count == 0 || length / sizeof(ns) < count || report->wake_sample_total < count)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		memcpy(&ns, samples + i * sizeof(ns), sizeof(ns));
+		wake_add(&facts->wake, ns, (double)report->wake_sample_total / (double)count);
+	}
+}
+
+static void take_share(struct facts_cgroup *cgroup, const struct ktstr_worker_report *report)
+{
+	double off = 100.0 - facts_cpu_percent(report->cpu_time_ns, report->wall_time_ns);
+
+	if (report->wall_time_ns == 0)
+		return;
+	/* The two clocks are read one after the other, so the CPU time can come out longer. */
+	if (off < 0)
+		off = 0;
+	if (cgroup->measured == 0 || off < cgroup->least_off_cpu)
+		cgroup->least_off_cpu = off;
+	if (cgroup->measured == 0 || off > cgroup->most_off_cpu)
+		cgroup->most_off_cpu = off;
+	cgroup->measured++;
+}
+
 static int take_worker(struct pass *pass, const struct ktstr_frame *frame)
 {
 	struct facts *facts = pass->facts;
@@ -118,6 +150,9 @@ static int take_worker(struct pass *pass, const struct ktstr_frame *frame)
 	if (worker_room(pass) < 0)
 		return -ENOMEM;
 	facts->worker_total++;
+	facts->iterations += report.iterations;
+	facts->migrations += report.migrations;
+	take_wake(facts, frame, &report);
 	worker = &facts->workers[facts->worker_count++];
 	*worker = (struct facts_worker){
 		.tid = report.tid,
@@ -147,6 +182,7 @@ static int take_worker(struct pass *pass, const struct ktstr_frame *frame)
 	cgroup->migrations += report.migrations;
 	if (report.max_gap_ns > cgroup->max_gap_ns)
 		cgroup->max_gap_ns = report.max_gap_ns;
+	take_share(cgroup, &report);
 	return 0;
 }
 
@@ -345,6 +381,14 @@ void facts_free(struct facts *facts)
 double facts_cpu_percent(uint64_t cpu_ns, uint64_t wall_ns)
 {
 	return wall_ns ? 100.0 * (double)cpu_ns / (double)wall_ns : 0.0;
+}
+
+bool facts_spread(const struct facts_cgroup *cgroup, double *ret)
+{
+	if (cgroup->workers < 2 || cgroup->incomplete > 0 || cgroup->measured < cgroup->workers)
+		return false;
+	*ret = cgroup->most_off_cpu - cgroup->least_off_cpu;
+	return true;
 }
 
 size_t facts_timings(const struct facts *facts, uint64_t judging_ns, uint64_t took_ns,

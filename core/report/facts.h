@@ -14,6 +14,7 @@
 #include "ktstr/error.h"
 #include "ktstr/frame.h"
 #include "report/meta.h"
+#include "report/wake.h"
 
 /* Workers that are kept: the worst ones. */
 #define FACTS_WORKERS_MAX 2048
@@ -55,6 +56,11 @@ struct facts_cgroup {
 	uint64_t cpu_ns;
 	uint64_t max_gap_ns;
 	uint64_t migrations;
+	/* Of those whose life was measured: how many, and their smallest and largest share of it
+	 * that they did not run, in percent. */
+	uint32_t measured;
+	double least_off_cpu;
+	double most_off_cpu;
 };
 
 /* Since the start of the run; 0: did not happen. */
@@ -75,6 +81,10 @@ struct facts {
 	struct facts_worker *workers;
 	size_t worker_count;
 	uint64_t worker_total;
+	/* Sums over all workers. */
+	uint64_t iterations;
+	uint64_t migrations;
+	struct wake wake;
 	struct facts_cgroup *cgroups; /* by id; those without a worker too */
 	size_t cgroup_count;
 	uint64_t cgroups_left_out;
@@ -91,6 +101,12 @@ void facts_free(struct facts *facts);
 
 /* Percent of its wall time that something ran; 0 when the wall time is not known. */
 double facts_cpu_percent(uint64_t cpu_ns, uint64_t wall_ns);
+
+/*
+ * How unevenly a cgroup's workers ran: the difference of their off-CPU shares, in percent points.
+ * False where that is not known: one worker alone, or one that left no figures.
+ */
+bool facts_spread(const struct facts_cgroup *cgroup, double *ret);
 
 /* One row of `--timings`. */
 struct timing {

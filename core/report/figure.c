@@ -9,7 +9,6 @@
 #include "ktstr/checker.h"
 #include "report/table.h"
 
-#define FIGURE_MAX 48
 #define DECIMALS_MAX 9
 /* Counts from here on are shown in thousands, millions, ... */
 #define COUNT_PLAIN_MAX 1e5
@@ -36,7 +35,7 @@ static bool is_counted(const char *unit)
 	return true;
 }
 
-static void write_figure(char target[FIGURE_MAX], double value, const char *unit)
+void figure_write(char target[FIGURE_MAX], double value, const char *unit)
 {
 	static const struct {
 		double size;
@@ -62,8 +61,8 @@ static void write_figures(const struct finding *f, char measured[FIGURE_MAX],
 {
 	const char *unit = or_empty(f->unit);
 
-	write_figure(measured, f->measured, unit);
-	write_figure(limit, f->limit, unit);
+	figure_write(measured, f->measured, unit);
+	figure_write(limit, f->limit, unit);
 	for (int i = 0; i <= DECIMALS_MAX && f->limit_kind != KTSTR_LIMIT_NONE &&
 			f->measured != f->limit && strcmp(measured, limit) == 0;
 	     i++) {

@@ -11,6 +11,12 @@
 /* Has it a figure at all? If not, its text says all. */
 bool figure_is_there(const struct finding *finding);
 
+#define FIGURE_MAX 48
+
+/* A measured number as a person writes it; what is counted, not measured, in thousands, millions
+ * and so on where it is large. */
+void figure_write(char target[FIGURE_MAX], double value, const char *unit);
+
 /*
  * Append "longest gap 55.5 ms of at most 4000 ms", or "..., above 4000 ms" where it is on the wrong
  * side. A metric without a unit is counted: "2 unexpected CPUs". A limit of nothing goes without

@@ -289,7 +289,7 @@ static json_t *document(const struct verdict *v, const struct report_spec *spec,
 	return json;
 }
 
-static int dump(FILE *out, const json_t *json, struct ktstr_error *err)
+int report_dump(FILE *out, const json_t *json, struct ktstr_error *err)
 {
 	if (!json)
 		return ktstr_fail(err, -ENOMEM, "cannot write the report: out of memory");
@@ -303,8 +303,8 @@ static int dump(FILE *out, const json_t *json, struct ktstr_error *err)
 		       : ktstr_fail(err, -EIO, "cannot write the report: %s", strerror(errno));
 }
 
-int report_json(FILE *out, const struct verdict *verdict, const struct report_spec *spec,
-		struct ktstr_error *err)
+int report_document(const struct verdict *verdict, const struct report_spec *spec, json_t **ret,
+		    struct ktstr_error *err)
 {
 	struct facts *facts = NULL;
 	int rc = facts_read(spec->run_fd, spec->run_path, &facts, err);
@@ -313,17 +313,35 @@ int report_json(FILE *out, const struct verdict *verdict, const struct report_sp
 	if (rc < 0)
 		return rc;
 	json = document(verdict, spec, facts);
-	rc = dump(out, json, err);
-	json_decref(json);
 	facts_free(facts);
+	if (!json)
+		return ktstr_fail(err, -ENOMEM, "cannot write the report: out of memory");
+	*ret = json;
+	return 0;
+}
+
+int report_json(FILE *out, const struct verdict *verdict, const struct report_spec *spec,
+		struct ktstr_error *err)
+{
+	json_t *json = NULL;
+	int rc = report_document(verdict, spec, &json, err);
+
+	if (rc == 0)
+		rc = report_dump(out, json, err);
+	json_decref(json);
 	return rc;
+}
+
+json_t *report_error_document(int exit_code, const char *text)
+{
+	return json_pack("{si ss si so}", "schema_version", REPORT_SCHEMA_VERSION, "kind", "error",
+			 "exit_code", exit_code, "error", json_text(text));
 }
 
 int report_error_json(FILE *out, int exit_code, const char *text, struct ktstr_error *err)
 {
-	json_t *json = json_pack("{si ss si so}", "schema_version", REPORT_SCHEMA_VERSION, "kind",
-				 "error", "exit_code", exit_code, "error", json_text(text));
-	int rc = dump(out, json, err);
+	json_t *json = report_error_document(exit_code, text);
+	int rc = report_dump(out, json, err);
 
 	json_decref(json);
 	return rc;

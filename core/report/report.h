@@ -20,6 +20,7 @@ struct report_spec {
 	const char *again;	  /* the command that runs it again; NULL: as the run file says */
 	bool has_colour;
 	bool is_verbose;     /* all workers, the rule that decided, the command line of QEMU */
+	bool is_short;	     /* text: the first line, and the evidence of what is no PASS, alone */
 	bool has_timings;    /* text: print the table of timings too */
 	uint64_t judging_ns; /* 0: not known, as below */
 	uint64_t took_ns;    /* command to verdict */
@@ -72,10 +73,21 @@ int report_text(FILE *out, const struct verdict *verdict, const struct report_sp
 int report_json(FILE *out, const struct verdict *verdict, const struct report_spec *spec,
 		struct ktstr_error *err);
 
+struct json_t;
+
+/* The document of report_json() itself. *ret is the caller's. */
+int report_document(const struct verdict *verdict, const struct report_spec *spec,
+		    struct json_t **ret, struct ktstr_error *err);
+
+/* Write a document as report_json() does. @json NULL: there was no memory for it. */
+int report_dump(FILE *out, const struct json_t *json, struct ktstr_error *err);
+
 /*
  * The document of a run that has no verdict because it could not be started or judged:
  * {schema_version, kind: "error", exit_code, error}.
  */
 int report_error_json(FILE *out, int exit_code, const char *text, struct ktstr_error *err);
+/* That document itself; NULL when out of memory. */
+struct json_t *report_error_document(int exit_code, const char *text);
 
 #endif

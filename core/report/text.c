@@ -347,12 +347,17 @@ int report_text(FILE *out, const struct verdict *verdict, const struct report_sp
 		return rc;
 	t.facts = facts;
 	add_headline(&t);
-	add_evidence(&t);
-	add_cgroups(&t);
-	add_workers(&t);
+	if (!spec->is_short || verdict->outcome != KTSTR_OUTCOME_PASS)
+		add_evidence(&t);
+	if (!spec->is_short) {
+		add_cgroups(&t);
+		add_workers(&t);
+	}
 	add_timings(&t);
-	add_paths(&t);
-	add_last_line(&t);
+	if (!spec->is_short) {
+		add_paths(&t);
+		add_last_line(&t);
+	}
 	if (t.rc < 0)
 		rc = ktstr_fail(err, t.rc, "cannot write the report: %s", strerror(-t.rc));
 	else if (fputs(str_text(&t.out), out) < 0 || fflush(out) != 0)
