@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A plugin as a scenario file names it. For scenario.c; others use config/scenario.h. */
+/* A plugin as a scenario file names it, and paths in one. For those who read plugins and paths out
+ * of it; others use config/scenario.h. */
 #ifndef CONFIG_PLUGIN_REF_H
 #define CONFIG_PLUGIN_REF_H
 

@@ -71,10 +71,28 @@ static int list_plugins(const struct prepared *p, struct job *job, struct ktstr_
 	return 0;
 }
 
+/* The schedulers to change to; all in them is borrowed. */
+static int list_staged(const struct prepared *p, struct job *job, struct ktstr_error *err)
+{
+	job->staged = calloc(p->staged_count + 1, sizeof(*job->staged));
+	if (!job->staged)
+		return ktstr_fail(err, -ENOMEM, "cannot build the image: out of memory");
+	for (; job->staged_count < p->staged_count; job->staged_count++) {
+		const struct staged_scheduler *staged = &p->spec->staged[job->staged_count];
+
+		job->staged[job->staged_count] = (struct job_scheduler){
+			.name = staged->name,
+			.plugin = (char *)p->staged[job->staged_count].plugin->descriptor->name,
+			.params = staged->plugin.params,
+		};
+	}
+	return 0;
+}
+
 static int add_job_file(const struct prepared *p, struct initramfs *archive,
 			struct ktstr_error *err)
 {
-	/* All but the list of plugins is borrowed from the scenario. */
+	/* All but the lists is borrowed from the scenario. */
 	struct job job = {
 		.source_name = (char *)p->spec->source.name,
 		.seed = p->spec->seed,
@@ -88,6 +106,8 @@ static int add_job_file(const struct prepared *p, struct initramfs *archive,
 	struct str bytes = { 0 };
 	int rc = list_plugins(p, &job, err);
 
+	if (rc == 0)
+		rc = list_staged(p, &job, err);
 	if (rc == 0 && job_encode(&job, &bytes) < 0)
 		rc = ktstr_fail(err, -ENOMEM, "cannot build the image: out of memory");
 	if (rc == 0)
@@ -98,6 +118,7 @@ static int add_job_file(const struct prepared *p, struct initramfs *archive,
 		free(job.plugins[i].path);
 	}
 	free(job.plugins);
+	free(job.staged);
 	str_done(&bytes);
 	return rc;
 }

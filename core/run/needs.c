@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "config/plugin_ref.h"
 #include "plugin/op.h"
 
 /* A worker's kernel stack, page tables, copied pages and report; measured at about 180 KiB. */
@@ -77,10 +78,9 @@ static int check_file(const char *host_path, const char *guest_path, struct ktst
 	return 0;
 }
 
-static int need_file(struct ktstr_needs *public_needs, const char *host_path,
-		     const char *guest_path, struct ktstr_error *err)
+static int add_file(struct run_needs *needs, const char *host_path, const char *guest_path,
+		    struct ktstr_error *err)
 {
-	struct run_needs *needs = public_needs->host;
 	struct run_needs_file *more, entry;
 	int rc = check_file(host_path, guest_path, err);
 
@@ -111,13 +111,29 @@ static int need_file(struct ktstr_needs *public_needs, const char *host_path,
 	return 0;
 }
 
+static int need_file(struct ktstr_needs *public_needs, const char *host_path,
+		     const char *guest_path, struct ktstr_error *err)
+{
+	struct run_needs *needs = public_needs->host;
+	_cleanup_free_ char *path = NULL;
+
+	if (!host_path || !needs->source)
+		return add_file(needs, host_path, guest_path, err);
+	path = path_beside(needs->source, host_path);
+	return path ? add_file(needs, path, guest_path, err) : no_memory(err);
+}
+
+static uint64_t add_saturating(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
 /* One figure each: the longest duration, the sum of memory, neither beyond its type. */
 static void merge(struct ktstr_needs *all, uint64_t duration_ns, uint64_t memory_bytes)
 {
 	if (duration_ns > all->duration_ns)
 		all->duration_ns = duration_ns;
-	if (__builtin_add_overflow(all->memory_bytes, memory_bytes, &all->memory_bytes))
-		all->memory_bytes = UINT64_MAX;
+	all->memory_bytes = add_saturating(all->memory_bytes, memory_bytes);
 }
 
 static int need_workers(struct ktstr_needs *public_needs, const struct ktstr_value *workload,
@@ -145,16 +161,57 @@ static int need_workers(struct ktstr_needs *public_needs, const struct ktstr_val
 			     workload->s, group, workers);
 }
 
-void run_needs_init(struct run_needs *needs, const struct ktstr_topology *topology,
+/* The nearest name of `schedulers:`, or NULL. */
+static const char *nearest_scheduler(const struct scenario_spec *spec, const char *name)
+{
+	_cleanup_free_ const char **names = calloc(spec->staged_count + 1, sizeof(*names));
+
+	for (size_t i = 0; names && i < spec->staged_count; i++)
+		names[i] = spec->staged[i].name;
+	return names ? str_nearest(name, names, spec->staged_count) : NULL;
+}
+
+static int no_scheduler(const struct scenario_spec *spec, const char *name, struct ktstr_error *err)
+{
+	const char *nearest = nearest_scheduler(spec, name);
+
+	if (nearest)
+		return ktstr_fail(err, -ENOENT,
+				  "'schedulers' has no scheduler '%.60s', did you mean '%s'?", name,
+				  nearest);
+	return ktstr_fail(err, -ENOENT,
+			  "'schedulers' has no scheduler '%.60s'; add it beside 'scheduler', like "
+			  "'schedulers: {%.60s: PLUGIN}'",
+			  name, name);
+}
+
+static int need_scheduler(struct ktstr_needs *public_needs, const char *name,
+			  struct ktstr_error *err)
+{
+	struct run_needs *needs = public_needs->host;
+	const struct scenario_spec *spec = needs->spec;
+	size_t i = 0;
+
+	while (name && *name && i < spec->staged_count && strcmp(spec->staged[i].name, name) != 0)
+		i++;
+	if (name && *name && i == spec->staged_count)
+		return no_scheduler(spec, name, err);
+	needs->changes_ns = add_saturating(needs->changes_ns, spec->scheduler_timeout_ns);
+	return 0;
+}
+
+void run_needs_init(struct run_needs *needs, const struct scenario_spec *spec,
 		    struct registry *registry)
 {
 	*needs = (struct run_needs){
 		.needs = { .size = sizeof(needs->needs),
-			   .topology = topology,
+			   .topology = &spec->vm.topology,
 			   .kernel_config = need_kernel_config,
 			   .file = need_file,
-			   .workers = need_workers },
+			   .workers = need_workers,
+			   .scheduler = need_scheduler },
 		.registry = registry,
+		.spec = spec,
 		.asker = "ktstr",
 	};
 }
@@ -196,6 +253,7 @@ int run_needs_ask(struct run_needs *needs, const struct plugin *plugin,
 	asked.host = needs;
 	asked.duration_ns = 0;
 	asked.memory_bytes = 0;
+	needs->changes_ns = 0;
 	*err = (struct ktstr_error){ 0 };
 	rc = plugin_op_result(op(values, &asked, err), "needs", err);
 	needs->asker = "ktstr";
@@ -204,7 +262,8 @@ int run_needs_ask(struct run_needs *needs, const struct plugin *plugin,
 				  "%s does not accept its parameters, and does not say why", asker);
 	if (rc < 0)
 		return ktstr_prefix(err, "%s", asker);
-	merge(&needs->needs, asked.duration_ns, asked.memory_bytes);
+	merge(&needs->needs, add_saturating(asked.duration_ns, needs->changes_ns),
+	      asked.memory_bytes);
 	return 0;
 }
 

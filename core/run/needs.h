@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/scenario.h"
 #include "ktstr/needs.h"
 #include "ktstr/param.h"
 #include "plugin/registry.h"
@@ -18,7 +19,11 @@
 struct run_needs {
 	struct ktstr_needs needs; /* what plugins see */
 	struct registry *registry;
-	const char *asker; /* who is being asked, for messages */
+	const char *asker;		  /* who is being asked, for messages */
+	const struct scenario_spec *spec; /* where the schedulers of the run stand */
+	uint64_t changes_ns;		  /* of the scheduler, by the one who is being asked */
+	/* Beside which relative paths of files are seen; NULL: the working directory. */
+	const struct source *source;
 	struct run_needs_option {
 		char *option;
 		char *asker;
@@ -31,8 +36,8 @@ struct run_needs {
 	size_t file_count;
 };
 
-/* @topology and @registry are borrowed until run_needs_done(). */
-void run_needs_init(struct run_needs *needs, const struct ktstr_topology *topology,
+/* @spec and @registry are borrowed until run_needs_done(). */
+void run_needs_init(struct run_needs *needs, const struct scenario_spec *spec,
 		    struct registry *registry);
 
 /*

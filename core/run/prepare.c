@@ -113,10 +113,13 @@ static int ask_needs(struct prepared *p, const struct plugin *plugin, const stru
 		     struct ktstr_error *err)
 {
 	struct ktstr_error inner;
-	int rc = run_needs_ask(&p->needs, plugin, bound_values(values), &inner);
+	int rc;
 
+	p->needs.source = source;
+	rc = run_needs_ask(&p->needs, plugin, bound_values(values), &inner);
 	if (rc == 0 && plugin->descriptor->params)
 		rc = run_needs_ask_workloads(&p->needs, plugin, bound_values(values), &inner);
+	p->needs.source = NULL;
 	if (rc < 0 && inner.line > 0)
 		return source_fail(source, inner.line, inner.column, err, "%s", inner.text);
 	if (rc < 0 && source->text && ref->line > 0)
@@ -152,6 +155,28 @@ static int prepare_scheduler(struct prepared *p, const struct run_options *optio
 	rc = bind_plugin(p->registry, p->scheduler, ref->params, &source, &p->scheduler_values,
 			 err);
 	return rc == 0 ? ask_needs(p, p->scheduler, p->scheduler_values, &source, ref, err) : rc;
+}
+
+static int prepare_staged(struct prepared *p, struct ktstr_error *err)
+{
+	const struct scenario_spec *spec = p->spec;
+	int rc = 0;
+
+	p->staged = calloc(spec->staged_count + 1, sizeof(*p->staged));
+	if (!p->staged)
+		return no_memory(err);
+	for (size_t i = 0; i < spec->staged_count && rc == 0; i++) {
+		const struct plugin_ref *ref = &spec->staged[i].plugin;
+		struct prepared_scheduler *staged = &p->staged[p->staged_count++];
+
+		rc = get_plugin(p, KTSTR_KIND_SCHEDULER, ref, &staged->plugin, err);
+		if (rc == 0)
+			rc = bind_plugin(p->registry, staged->plugin, ref->params, &spec->source,
+					 &staged->values, err);
+		if (rc == 0)
+			rc = ask_needs(p, staged->plugin, staged->values, &spec->source, ref, err);
+	}
+	return rc;
 }
 
 static int prepare_scenario_plugin(struct prepared *p, struct ktstr_error *err)
@@ -235,6 +260,27 @@ static int prepare_checkers(struct prepared *p, const struct run_options *option
 	return rc;
 }
 
+/* A checker that is to FAIL must judge. */
+static int check_expected(const struct prepared *p, struct ktstr_error *err)
+{
+	const struct expectation *expect = &p->spec->expect;
+
+	for (size_t i = 0; i < expect->checker_count; i++) {
+		const struct expect_place *place = &expect->checker_places[i];
+		size_t k = 0;
+
+		while (k < p->checker_count &&
+		       strcmp(p->checkers[k].plugin->descriptor->name, expect->checkers[i]) != 0)
+			k++;
+		if (k == p->checker_count)
+			return source_fail(&p->spec->source, place->line, place->column, err,
+					   "checker '%s' is expected to FAIL, but does not judge "
+					   "this run; name it in 'checkers' or with --checker",
+					   expect->checkers[i]);
+	}
+	return 0;
+}
+
 static int override_spec(struct scenario_spec *spec, const struct run_options *options,
 			 struct ktstr_error *err)
 {
@@ -266,13 +312,17 @@ static int prepare_all(struct prepared *p, const char *scenario, const struct ru
 	if (rc < 0)
 		return ktstr_prefix(err, "%s: vm.topology", p->spec->source.name);
 	rc = registry_new((const char *const *)paths->plugin_folders, &p->registry, err);
-	run_needs_init(&p->needs, &p->spec->vm.topology, p->registry);
+	run_needs_init(&p->needs, p->spec, p->registry);
 	if (rc == 0)
 		rc = prepare_scenario_plugin(p, err);
 	if (rc == 0)
 		rc = prepare_scheduler(p, options, err);
 	if (rc == 0)
+		rc = prepare_staged(p, err);
+	if (rc == 0)
 		rc = prepare_checkers(p, options, err);
+	if (rc == 0)
+		rc = check_expected(p, err);
 	return rc;
 }
 
@@ -375,6 +425,9 @@ void prepared_free(struct prepared *p)
 	free(p->checkers);
 	bound_free(p->scenario_values);
 	bound_free(p->scheduler_values);
+	for (size_t i = 0; i < p->staged_count; i++)
+		bound_free(p->staged[i].values);
+	free(p->staged);
 	registry_free(p->registry);
 	scenario_free(p->spec);
 	free(p);

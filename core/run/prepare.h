@@ -21,12 +21,20 @@ struct prepared_checker {
 	const struct node *params; /* borrowed from the scenario; NULL: none given */
 };
 
+/* A scheduler that the scenario may change to, in the order of spec->staged. */
+struct prepared_scheduler {
+	struct plugin *plugin;
+	struct bound *values;
+};
+
 struct prepared {
 	struct scenario_spec *spec;
 	struct registry *registry;
 	struct plugin *scheduler;
 	struct plugin *scenario;
 	struct bound *scheduler_values;
+	struct prepared_scheduler *staged;
+	size_t staged_count;
 	struct bound *scenario_values;
 	struct prepared_checker *checkers;
 	size_t checker_count;

@@ -31,6 +31,7 @@ struct ktstr_needs {
 		    struct ktstr_error *err);
 	int (*workers)(struct ktstr_needs *needs, const struct ktstr_value *workload,
 		       uint32_t workers, struct ktstr_error *err);
+	int (*scheduler)(struct ktstr_needs *needs, const char *name, struct ktstr_error *err);
 };
 
 /* The guest kernel must have @option built in ("CONFIG_SCHED_CLASS_EXT"). */
@@ -41,8 +42,10 @@ static inline int ktstr_need_kernel_config(struct ktstr_needs *needs, const char
 }
 
 /*
- * Ship the file @host_path as @guest_path (absolute, under /payload). An ELF program brings its
- * libraries along. Returns 0; -ENOENT when it does not exist.
+ * Ship the file @host_path as @guest_path (absolute, under /payload). A relative @host_path is seen
+ * from the folder of the scenario file, or, where the plugin was named on the command line, from
+ * the working directory. An ELF program brings its libraries along. Returns 0; -ENOENT when it does
+ * not exist.
  */
 static inline int ktstr_need_file(struct ktstr_needs *needs, const char *host_path,
 				  const char *guest_path, struct ktstr_error *err)
@@ -59,6 +62,18 @@ static inline int ktstr_need_workers(struct ktstr_needs *needs, const struct kts
 				     uint32_t workers, struct ktstr_error *err)
 {
 	return KTSTR_HAS(needs, workers) ? needs->workers(needs, workload, workers, err) : 0;
+}
+
+/*
+ * The scenario will bring up the scheduler @name while it runs: one of `schedulers:` in the
+ * scenario file, or "" for the run's own. NULL: it will take down the one that is up. Ask once for
+ * each time: what it may take is added to the run's deadline. Returns 0; -ENOENT when there is no
+ * @name.
+ */
+static inline int ktstr_need_scheduler(struct ktstr_needs *needs, const char *name,
+				       struct ktstr_error *err)
+{
+	return KTSTR_HAS(needs, scheduler) ? needs->scheduler(needs, name, err) : 0;
 }
 
 #endif

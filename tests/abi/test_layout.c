@@ -308,7 +308,7 @@ static const struct pin layout[] = {
 	FIELD(ktstr_guest, ops, 0),
 	FIELD(ktstr_guest, topology, 8),
 
-	SIZE(ktstr_needs, 64),
+	SIZE(ktstr_needs, 72),
 	FIELD(ktstr_needs, size, 0),
 	FIELD(ktstr_needs, reserved, 4),
 	FIELD(ktstr_needs, topology, 8),
@@ -318,6 +318,7 @@ static const struct pin layout[] = {
 	FIELD(ktstr_needs, kernel_config, 40),
 	FIELD(ktstr_needs, file, 48),
 	FIELD(ktstr_needs, workers, 56),
+	FIELD(ktstr_needs, scheduler, 64),
 
 	SIZE(ktstr_param, 80),
 	FIELD(ktstr_param, key, 0),

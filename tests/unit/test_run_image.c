@@ -130,6 +130,28 @@ Test(run_image, job_says_what_the_run_is)
 	str_done(&bytes);
 }
 
+Test(run_image, job_says_which_schedulers_are_staged)
+{
+	_cleanup_free_ char *text = NULL;
+	struct str bytes = { 0 };
+	struct job *job = NULL;
+
+	cr_assert_eq(build("scenario: cpu_hog\n"
+			   "scheduler_timeout: 7s\n"
+			   "schedulers: {second: eevdf, first: {plugin: eevdf}}\n"
+			   "checkers: [gap]\n"),
+		     0, "%s", err.text);
+	text = listing(image.job_fd, &bytes);
+	cr_assert_eq(job_decode(bytes.data, bytes.length, &job, &err), 0, "%s", err.text);
+	cr_expect_eq(job->scheduler_timeout_ns, UINT64_C(7000000000));
+	cr_assert_eq(job->staged_count, 2);
+	cr_expect_str_eq(job->staged[0].name, "second");
+	cr_expect_str_eq(job->staged[1].name, "first");
+	cr_expect_str_eq(job->staged[1].plugin, "eevdf");
+	job_free(job);
+	str_done(&bytes);
+}
+
 Test(run_image, memory_is_what_the_run_needs)
 {
 	uint64_t enough;

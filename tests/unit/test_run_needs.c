@@ -8,7 +8,14 @@
 
 #include "ktstr/scheduler.h"
 
-static const struct ktstr_topology topology = { .size = sizeof(topology), .llcs = 1 };
+static struct staged_scheduler staged[] = { { .name = (char *)"fifo" },
+					    { .name = (char *)"other-one" } };
+static struct scenario_spec spec = {
+	.vm.topology = { .size = sizeof(struct ktstr_topology), .llcs = 1 },
+	.staged = staged,
+	.staged_count = 2,
+	.scheduler_timeout_ns = 1000,
+};
 static struct run_needs needs;
 static struct ktstr_error err;
 /* What the scheduler below asks for. */
@@ -29,7 +36,7 @@ static const struct plugin plugin = { .descriptor = &descriptor };
 
 static void setup(void)
 {
-	run_needs_init(&needs, &topology, NULL);
+	run_needs_init(&needs, &spec, NULL);
 }
 
 static void teardown(void)
@@ -41,7 +48,7 @@ TestSuite(run_needs, .init = setup, .fini = teardown);
 
 static int ask_for_all(struct ktstr_needs *asked, struct ktstr_error *error)
 {
-	cr_assert_eq(asked->topology, &topology);
+	cr_assert_eq(asked->topology, &spec.vm.topology);
 	cr_assert_eq(asked->duration_ns, 0);
 	asked->duration_ns = 5;
 	asked->memory_bytes = 100;
@@ -119,6 +126,60 @@ static int positive(struct ktstr_needs *n, struct ktstr_error *e)
 	return 7;
 }
 
+static int bad_scheduler(struct ktstr_needs *n, struct ktstr_error *e)
+{
+	return ktstr_need_scheduler(n, "vtime", e);
+}
+
+static int misspelt_scheduler(struct ktstr_needs *n, struct ktstr_error *e)
+{
+	return ktstr_need_scheduler(n, "fif", e);
+}
+
+static int changes(struct ktstr_needs *n, struct ktstr_error *e)
+{
+	cr_assert_eq(ktstr_need_scheduler(n, "other-one", e), 0);
+	cr_assert_eq(ktstr_need_scheduler(n, "fifo", e), 0);
+	cr_assert_eq(ktstr_need_scheduler(n, "", e), 0);
+	cr_assert_eq(ktstr_need_scheduler(n, NULL, e), 0);
+	n->duration_ns = 10;
+	return 0;
+}
+
+static int lasts_for_ever(struct ktstr_needs *n, struct ktstr_error *e)
+{
+	n->duration_ns = UINT64_MAX - 5;
+	return ktstr_need_scheduler(n, "", e);
+}
+
+Test(run_needs, each_change_of_the_scheduler_has_its_time)
+{
+	asks = changes;
+	cr_assert_eq(run_needs_ask(&needs, &plugin, NULL, &err), 0, "%s", err.text);
+	cr_expect_eq(needs.needs.duration_ns, 4010);
+	cr_assert_eq(run_needs_ask(&needs, &plugin, NULL, &err), 0, "%s", err.text);
+	cr_expect_eq(needs.needs.duration_ns, 4010);
+	asks = lasts_for_ever;
+	cr_assert_eq(run_needs_ask(&needs, &plugin, NULL, &err), 0, "%s", err.text);
+	cr_expect_eq(needs.needs.duration_ns, UINT64_MAX);
+}
+
+static int ask_for_a_neighbour(struct ktstr_needs *n, struct ktstr_error *e)
+{
+	return ktstr_need_file(n, "version", "/payload/x", e);
+}
+
+Test(run_needs, see_relative_paths_from_the_folder_of_the_file)
+{
+	const struct source file = { .name = "/proc/x.yaml" };
+
+	needs.source = &file;
+	asks = ask_for_a_neighbour;
+	cr_assert_eq(run_needs_ask(&needs, &plugin, NULL, &err), 0, "%s", err.text);
+	cr_assert_eq(needs.file_count, 1);
+	cr_expect_str_eq(needs.files[0].host_path, "/proc/version");
+}
+
 Test(run_needs, are_refused_with_a_sentence)
 {
 	static const struct {
@@ -126,6 +187,11 @@ Test(run_needs, are_refused_with_a_sentence)
 		int code;
 		const char *text;
 	} cases[] = {
+		{ bad_scheduler, -ENOENT,
+		  "'schedulers' has no scheduler 'vtime'; add it beside "
+		  "'scheduler', like 'schedulers: {vtime: PLUGIN}'" },
+		{ misspelt_scheduler, -ENOENT,
+		  "'schedulers' has no scheduler 'fif', did you mean 'fifo'?" },
 		{ no_name, -EINVAL, "it needs the kernel option 'A B', which is no name" },
 		{ no_payload, -EINVAL,
 		  "it ships '/proc/self/exe' as '/etc/x', which is not a path below '/payload/'" },

@@ -90,6 +90,32 @@ Test(run_prepare, takes_what_the_command_line_says_instead)
 	cr_assert_null(node_get(prepared->checkers[3].params, "max_gap"));
 }
 
+Test(run_prepare, loads_and_binds_the_staged_schedulers)
+{
+	const struct run_options options = { 0 };
+
+	cr_assert_eq(prepare("scenario: cpu_hog\n"
+			     "schedulers: {other: eevdf, more: {plugin: eevdf}}\n"
+			     "checkers: [gap]\n",
+			     &options),
+		     0, "%s", err.text);
+	cr_assert_eq(prepared->staged_count, 2);
+	cr_expect_str_eq(prepared->staged[1].plugin->descriptor->name, "eevdf");
+	cr_expect_not_null(prepared->staged[1].values);
+}
+
+Test(run_prepare, takes_an_expected_checker_from_the_command_line_too)
+{
+	static const char *const checkers[] = { "fairness" };
+	const struct run_options options = { .checkers = checkers, .checker_count = 1 };
+
+	cr_assert_eq(prepare("scenario: cpu_hog\ncheckers: [gap]\n"
+			     "expect: {outcome: fail, checkers: [gap, fairness]}\n",
+			     &options),
+		     0, "%s", err.text);
+	cr_expect_eq(prepared->spec->expect.checker_count, 2);
+}
+
 Test(run_prepare, judges_by_the_given_checkers_alone_when_asked)
 {
 	static const char *const checkers[] = { "isolation" };
@@ -105,6 +131,7 @@ Test(run_prepare, judges_by_the_given_checkers_alone_when_asked)
 Test(run_prepare, refuses_with_place_and_reason)
 {
 	static const char *const bad_key[] = { "gap,max_gpa=1s" };
+	static const char *const isolation[] = { "isolation" };
 	static const char *const bad_name[] = { "gapp" };
 	static const char *const bad_value[] = { "gap,max_gap=soon" };
 	static const struct {
@@ -122,6 +149,20 @@ Test(run_prepare, refuses_with_place_and_reason)
 		{ "scenario: cpu_hog\nscheduler: {plugin: eevdf, x: 1}\ncheckers: [gap]\n",
 		  { 0 },
 		  ":2:28: " },
+		{ "scenario: cpu_hog\nschedulers: {a: eevdf, b: evdf}\ncheckers: [gap]\n",
+		  { 0 },
+		  ":2:27: no scheduler 'evdf' in " },
+		{ "scenario: cpu_hog\nschedulers: {a: {plugin: eevdf, x: 1}}\ncheckers: [gap]\n",
+		  { 0 },
+		  ":2:33: unknown key 'x'" },
+		{ "scenario: cpu_hog\ncheckers: [gap]\n"
+		  "expect: {outcome: fail, checkers: [gap, fairness]}\n",
+		  { 0 },
+		  ":3:41: checker 'fairness' is expected to FAIL, but does not judge this run; "
+		  "name it in 'checkers' or with --checker\n" },
+		{ "scenario: cpu_hog\ncheckers: [gap]\nexpect: {outcome: fail, checkers: [gap]}\n",
+		  { .checkers = isolation, .checker_count = 1, .has_only_checkers = true },
+		  ":3:36: checker 'gap' is expected to FAIL, but does not judge this run" },
 		{ "vm: {topology: {numa: 2, llcs: 3}}\nscenario: cpu_hog\ncheckers: [gap]\n",
 		  { 0 },
 		  "topology" },
