@@ -1,5 +1,5 @@
 # The plugins that ship, driven through their descriptors as the agent and the judge drive them.
-set(shipped_plugins scheduler_eevdf workload_cpu_spin workload_bursty workload_yield_heavy workload_futex_pingpong
+set(shipped_plugins scheduler_eevdf scheduler_exec scheduler_kernel workload_cpu_spin workload_bursty workload_yield_heavy workload_futex_pingpong
 	scenario_cpu_hog scenario_steps checker_starvation checker_fairness checker_gap checker_isolation)
 
 function(shipped_test name)
@@ -23,6 +23,16 @@ target_include_directories(test_eevdf PRIVATE ${PROJECT_SOURCE_DIR}/plugins)
 ktstr_unit_test(cpuset_spec)
 target_sources(test_cpuset_spec PRIVATE ${PROJECT_SOURCE_DIR}/plugins/scenarios/cpuset_spec.c)
 target_include_directories(test_cpuset_spec PRIVATE ${PROJECT_SOURCE_DIR}/plugins)
+
+set(exec_sources exec_command.c child.c sched_ext_watch.c sched_ext_state.c)
+foreach(name exec kernel_file)
+	shipped_test(${name} ktstr_config ktstr_param ktstr_base)
+	target_sources(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/unit/shipped_bind.c)
+	target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/plugins)
+endforeach()
+list(TRANSFORM exec_sources PREPEND ${PROJECT_SOURCE_DIR}/plugins/schedulers/)
+target_sources(test_exec PRIVATE ${exec_sources})
+target_sources(test_kernel_file PRIVATE ${PROJECT_SOURCE_DIR}/plugins/schedulers/kernel_file.c)
 
 foreach(name cpu_hog steps)
 	shipped_test(${name} ktstr_config ktstr_param ktstr_base)
