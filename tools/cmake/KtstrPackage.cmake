@@ -23,6 +23,7 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ktstr DESTINATION ${CMAKE_INSTAL
 install(TARGETS ktstr_headers EXPORT ktstr)
 install(EXPORT ktstr NAMESPACE ktstr:: FILE ktstrTargets.cmake DESTINATION ${package_dir})
 install(FILES ${PROJECT_BINARY_DIR}/ktstrConfig.cmake ${PROJECT_BINARY_DIR}/ktstrConfigVersion.cmake
-	${PROJECT_SOURCE_DIR}/tools/cmake/KtstrPlugin.cmake DESTINATION ${package_dir})
+	${PROJECT_SOURCE_DIR}/tools/cmake/KtstrPlugin.cmake ${PROJECT_SOURCE_DIR}/tools/cmake/KtstrBpf.cmake
+	DESTINATION ${package_dir})
 install(FILES ${PROJECT_BINARY_DIR}/ktstr.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/plugins/skeleton DESTINATION ${CMAKE_INSTALL_DATADIR}/ktstr)
