@@ -186,6 +186,8 @@ static void take_error(struct pass *pass, const struct ktstr_frame *frame)
 	}
 	if (!evidence->has_error)
 		evidence->error_stage = info.stage;
+	evidence->has_other_error =
+		evidence->has_other_error || info.stage != KTSTR_STAGE_SCHEDULER;
 	evidence->has_error = true;
 	keep(pass, &evidence->error_text, "%s", text);
 }
@@ -240,6 +242,7 @@ static void take_frame(struct pass *pass, const struct runfile_record *record, c
 		.msg_type = record->tag,
 		.length = record->length,
 		.flags = record->flags,
+		.host_ns = record->host_ns,
 		.payload = payload,
 	};
 	const bool is_end = record->tag == KTSTR_MSG_END && (record->flags & KTSTR_FRAME_CRC_OK);
@@ -254,6 +257,8 @@ static void take_frame(struct pass *pass, const struct runfile_record *record, c
 	for (size_t i = 0; i < ARRAY_SIZE(takers); i++)
 		if (takers[i].msg_type == record->tag)
 			takers[i].take(pass, &frame);
+	if (scx_take(&pass->evidence->scx, &frame) < 0)
+		pass->is_out_of_memory = true;
 	wrong = protocol_take(&pass->protocol, &frame);
 	if (wrong)
 		keep(pass, &pass->evidence->malformed, "%s", wrong);
@@ -291,13 +296,24 @@ static void take_summary(struct pass *pass, const void *payload, uint32_t length
 				  sizeof(evidence->summary)) == 0;
 }
 
+static void take_meta(struct pass *pass, const void *payload, uint32_t length)
+{
+	const char *scheduler;
+
+	if (pass->meta)
+		return;
+	pass->meta = json_loadb(payload, length, 0, NULL);
+	scheduler = item_text(json_object_get(pass->meta, "scheduler"), "plugin");
+	str_copy_line(pass->evidence->scx.scheduler, sizeof(pass->evidence->scx.scheduler),
+		      scheduler, strlen(scheduler));
+}
+
 static void take_record(struct pass *pass, const struct runfile_record *record, const void *payload)
 {
 	pass->evidence->is_sealed = false; /* unless this is the first summary */
 	switch (record->kind) {
 	case RUNFILE_META:
-		if (!pass->meta)
-			pass->meta = json_loadb(payload, record->length, 0, NULL);
+		take_meta(pass, payload, record->length);
 		break;
 	case RUNFILE_FRAME:
 		take_frame(pass, record, payload);
@@ -321,10 +337,13 @@ static void take_record(struct pass *pass, const struct runfile_record *record, 
 static void finish(struct pass *pass)
 {
 	const struct evidence *evidence = pass->evidence;
-	const char *missing = NULL;
+	const char *missing = protocol_finish(&pass->protocol, false);
 
-	if (evidence->has_result && evidence->result_outcome == KTSTR_OUTCOME_PASS)
-		missing = protocol_finish(&pass->protocol);
+	if (missing)
+		keep(pass, &pass->evidence->unfinished, "%s", missing);
+	if (!evidence->has_result || evidence->result_outcome != KTSTR_OUTCOME_PASS)
+		return;
+	missing = protocol_finish(&pass->protocol, true);
 	if (missing)
 		keep(pass, &pass->evidence->malformed, "%s", missing);
 }
@@ -361,9 +380,11 @@ void evidence_done(struct evidence *evidence)
 		return;
 	free(evidence->end_reason);
 	free(evidence->malformed);
+	free(evidence->unfinished);
 	free(evidence->result_text);
 	free(evidence->error_text);
 	free(evidence->sched_exit_text);
 	free(evidence->hello_mismatch);
+	scx_done(&evidence->scx);
 	*evidence = (struct evidence){ 0 };
 }

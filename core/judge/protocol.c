@@ -38,6 +38,11 @@ static const struct order {
 	{ KTSTR_MSG_STEP_END, 0, 0, EXIT },
 	{ KTSTR_MSG_CGROUP, 0, 0, EXIT },
 	{ KTSTR_MSG_WORKER, 0, 0, EXIT },
+	{ KTSTR_MSG_SCHED_SWAP, 0, 0, RESULT | EXIT },
+	{ KTSTR_MSG_SCHED_TIME, 0, 0, EXIT },
+	{ KTSTR_MSG_SCHED_PROGS, 0, 0, EXIT },
+	{ KTSTR_MSG_SCX_STATE, 0, 0, EXIT },
+	{ KTSTR_MSG_SCX_EXIT, 0, 0, EXIT },
 };
 
 /* Where figures of 64 bits lie, in a row. */
@@ -52,6 +57,9 @@ static const struct figures {
 	{ KTSTR_MSG_STIMULUS, offsetof(struct ktstr_stimulus, total_iterations), 1 },
 	{ KTSTR_MSG_STEP_END, offsetof(struct ktstr_stimulus, total_iterations), 1 },
 	{ KTSTR_MSG_STEP, offsetof(struct ktstr_step_info, hold_ns), 1 },
+	{ KTSTR_MSG_SCHED_TIME, offsetof(struct ktstr_sched_time, duration_ns), 1 },
+	/* guest_ns, enable_seq, nr_rejected, hotplug_seq */
+	{ KTSTR_MSG_SCX_STATE, offsetof(struct ktstr_scx_state, guest_ns), 4 },
 };
 
 __attribute__((format(printf, 2, 3))) static const char *wrong(struct protocol *protocol,
@@ -158,6 +166,40 @@ static const char *check_length(struct protocol *protocol, const struct ktstr_fr
 	return NULL;
 }
 
+/* Tables of entries with figures in them. */
+static bool can_decode_state(const struct ktstr_frame *frame)
+{
+	struct ktstr_scx_state state;
+	struct ktstr_scx_event event;
+	const void *events;
+
+	if (wire_decode_scx_state(frame->payload, frame->length, &state, &events) < 0)
+		return false;
+	for (uint32_t i = 0; i < state.event_count; i++) {
+		wire_scx_event_get(events, i, &event);
+		if (event.value < -(int64_t)PROTOCOL_FIGURE_MAX ||
+		    event.value > (int64_t)PROTOCOL_FIGURE_MAX)
+			return false;
+	}
+	return true;
+}
+
+static bool can_decode_progs(const struct ktstr_frame *frame)
+{
+	struct ktstr_sched_progs progs;
+	struct ktstr_sched_prog prog;
+	const void *entries;
+
+	if (wire_decode_sched_progs(frame->payload, frame->length, &progs, &entries) < 0)
+		return false;
+	for (uint32_t i = 0; i < progs.program_count; i++) {
+		wire_sched_prog_get(entries, i, &prog);
+		if (prog.run_time_ns > PROTOCOL_FIGURE_MAX || prog.run_count > PROTOCOL_FIGURE_MAX)
+			return false;
+	}
+	return true;
+}
+
 /* Structs that hold lengths of what follows them. */
 static bool can_decode(const struct ktstr_frame *frame)
 {
@@ -165,7 +207,11 @@ static bool can_decode(const struct ktstr_frame *frame)
 		struct ktstr_cgroup_info cgroup;
 		struct ktstr_step_info step;
 		struct ktstr_worker_report worker;
+		struct ktstr_sched_swap swap;
+		struct ktstr_sched_time took;
+		struct ktstr_scx_exit left;
 	} head;
+	struct wire_scx_texts texts;
 	uint32_t left;
 	char name[2];
 
@@ -184,6 +230,16 @@ static bool can_decode(const struct ktstr_frame *frame)
 		(void)ktstr_payload_tail(frame, &left);
 		return head.worker.wake_sample_count <= left / sizeof(uint32_t) &&
 		       head.worker.wake_sample_count <= head.worker.wake_sample_total;
+	case KTSTR_MSG_SCHED_SWAP:
+		return wire_decode_sched_swap(frame->payload, frame->length, &head.swap) == 0;
+	case KTSTR_MSG_SCHED_TIME:
+		return wire_decode_sched_time(frame->payload, frame->length, &head.took) == 0;
+	case KTSTR_MSG_SCHED_PROGS:
+		return can_decode_progs(frame);
+	case KTSTR_MSG_SCX_STATE:
+		return can_decode_state(frame);
+	case KTSTR_MSG_SCX_EXIT:
+		return wire_decode_scx_exit(frame->payload, frame->length, &head.left, &texts) == 0;
 	}
 	return true;
 }
@@ -210,6 +266,18 @@ static const char *check_figures(struct protocol *protocol, const struct ktstr_f
 	return NULL;
 }
 
+/* Nothing runs under a scheduler that did not start. */
+static const char *check_start(struct protocol *protocol, uint32_t msg_type)
+{
+	const uint64_t not_up =
+		PHASE(KTSTR_PHASE_SCHEDULER_DIED) | PHASE(KTSTR_PHASE_SCHEDULER_NOT_ATTACHED);
+
+	if (!(protocol->phases & not_up) ||
+	    (msg_type != KTSTR_MSG_SCENARIO_START && msg_type != KTSTR_MSG_TEST_RESULT))
+		return NULL;
+	return wrong(protocol, "%s came after the scheduler had not started", name_of(msg_type));
+}
+
 const char *protocol_take(struct protocol *protocol, const struct ktstr_frame *frame)
 {
 	const char *text = check_length(protocol, frame);
@@ -221,20 +289,28 @@ const char *protocol_take(struct protocol *protocol, const struct ktstr_frame *f
 	if (!text)
 		text = check_phase(protocol, frame);
 	if (!text)
+		text = check_start(protocol, frame->msg_type);
+	if (!text)
 		text = check_order(protocol, frame->msg_type);
 	if (!text)
 		text = check_pause(protocol, frame->msg_type);
 	return text;
 }
 
-const char *protocol_finish(struct protocol *protocol)
+const char *protocol_finish(struct protocol *protocol, bool has_passed)
 {
-	const uint32_t missing = (START | SCENARIO_END | EXIT) & ~protocol->seen;
+	const uint32_t needed = has_passed ? START | SCENARIO_END | EXIT : EXIT;
+	const uint32_t missing = needed & ~protocol->seen;
+	const char *name;
 
-	if (!protocol->is_ready)
+	if (!protocol->is_ready && has_passed)
 		return "a scenario passed on an agent that never said it was ready (SYS_RDY)";
-	if (missing)
-		return wrong(protocol, "the scenario says that it passed, but %s never came",
-			     name_of_mark(missing));
-	return NULL;
+	if (!protocol->is_ready)
+		return "the agent never said that it was ready (SYS_RDY)";
+	if (!missing)
+		return NULL;
+	name = name_of_mark(missing);
+	return has_passed ? wrong(protocol, "the scenario says that it passed, but %s never came",
+				  name)
+			  : wrong(protocol, "the agent never sent its %s frame", name);
 }

@@ -32,7 +32,10 @@ struct protocol {
  */
 const char *protocol_take(struct protocol *protocol, const struct ktstr_frame *frame);
 
-/* The stream is over, and the scenario says that it passed: NULL, or what should have come. */
-const char *protocol_finish(struct protocol *protocol);
+/*
+ * The stream is over: NULL, or what should have come. @has_passed: the scenario says that it ran to
+ * its end; else only what comes of every run is asked for.
+ */
+const char *protocol_finish(struct protocol *protocol, bool has_passed);
 
 #endif

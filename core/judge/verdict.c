@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "judge/verdict.h"
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "coord/coord.h"
+#include "base/str.h"
+#include "judge/expect.h"
+#include "judge/grounds.h"
+#include "judge/reason.h"
 
 /*
  * One rule: when it applies, what the outcome then is, and the sentence. Either applies() looks at
@@ -23,135 +23,26 @@ struct rule {
 	void (*explain)(struct verdict *verdict, const struct decision *decision);
 };
 
-__attribute__((format(printf, 2, 3))) static void say(struct verdict *verdict, const char *format,
-						      ...)
-{
-	size_t length = strlen(verdict->reason);
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(verdict->reason + length, sizeof(verdict->reason) - length, format, args);
-	va_end(args);
-}
-
-static const char *or_else(const char *text, const char *otherwise)
-{
-	return text && text[0] ? text : otherwise;
-}
-
-/* Did everything that the guest sent arrive, in order, to the end? */
-static bool is_whole(const struct verdict *verdict)
-{
-	const struct evidence *e = &verdict->evidence;
-	const struct runfile_summary *s = &e->summary;
-
-	return e->has_summary && !e->is_torn && e->is_sealed && s->has_end && s->end_matches &&
-	       s->frames_torn == 0 && s->frames_dropped == 0 && s->frames_oversize == 0 &&
-	       s->bytes_left == 0 && s->frames_after_end == 0 &&
-	       s->frames_bucketed == e->frames_recorded && e->has_all_sent;
-}
-
-static bool has_end_reason(const struct verdict *verdict, enum coord_end end)
-{
-	return verdict->evidence.has_summary && verdict->evidence.summary.end_reason == end;
-}
-
-/* This broke before the evidence, not after it. */
-static bool cut_short(const struct verdict *v)
-{
-	return v->evidence.has_summary && coord_end_cuts_short(v->evidence.summary.end_reason);
-}
-
-/*
- * A FAIL counts whatever broke after it, but it must rest on something: on frames that were all
- * there up to then, or, where it rests on a frame that never came, on a stream that is whole.
- */
-static bool checker_failed(const struct verdict *verdict, const struct decision *decision)
-{
-	if (decision->outcome != KTSTR_OUTCOME_FAIL || cut_short(verdict))
-		return false;
-	return is_whole(verdict) || (decision->has_whole_evidence && decision->wanted > 0 &&
-				     verdict->evidence.summary.frames_oversize == 0);
-}
-
-static size_t count_outcome(const struct verdict *v, uint32_t outcome)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < v->decision_count; i++)
-		count += v->decisions[i].outcome == outcome;
-	return count;
-}
-
-static const char *end_text(const struct verdict *verdict)
-{
-	return or_else(verdict->evidence.end_reason,
-		       coord_end_name(verdict->evidence.summary.end_reason));
-}
-
 static bool wrong_plugins(const struct verdict *v)
 {
 	return v->evidence.hello_mismatch != NULL;
 }
 
-static void say_wrong_plugins(struct verdict *v, const struct decision *d)
-{
-	(void)d;
-	say(v, "the guest did not run what was sent: %s", v->evidence.hello_mismatch);
-}
-
 static bool scheduler_died(const struct verdict *v)
 {
-	return v->evidence.sched_exit_text ||
-	       (v->evidence.has_summary && v->evidence.summary.is_sched_exit);
+	return grounds_scheduler_died(v);
 }
 
-static void say_scheduler_died(struct verdict *v, const struct decision *d)
+static bool scheduler_did_not_start(const struct verdict *v)
 {
-	(void)d;
-	say(v, "the scheduler died: %s",
-	    or_else(v->evidence.sched_exit_text, "it did not say why"));
+	return grounds_scheduler_did_not_start(v);
 }
 
-/* What a checker has against the run: its reason, or else its first finding of that kind. */
-static const char *complaint(const struct decision *d, uint32_t outcome)
+/* Then much does not come that else must: a scenario that ran, and what checkers look at. Where it
+ * was not expected the run has failed before anything below is asked. */
+static bool is_gone(const struct verdict *v)
 {
-	if (d->reason && d->reason[0])
-		return d->reason;
-	for (size_t i = 0; i < d->finding_count; i++)
-		if (d->findings[i].outcome == outcome && d->findings[i].text)
-			return d->findings[i].text;
-	return NULL;
-}
-
-static size_t count_findings(const struct decision *d, uint32_t outcome)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < d->finding_count; i++)
-		count += d->findings[i].outcome == outcome;
-	return count;
-}
-
-static void say_checker(struct verdict *v, const struct decision *d, uint32_t outcome,
-			const char *otherwise)
-{
-	size_t count = count_findings(d, outcome);
-
-	say(v, "checker '%s': %s", d->name, or_else(complaint(d, outcome), otherwise));
-	if (count > 1)
-		say(v, " (and %zu more)", count - 1);
-}
-
-static void say_checker_failed(struct verdict *v, const struct decision *d)
-{
-	size_t others = 0;
-
-	say_checker(v, d, KTSTR_OUTCOME_FAIL, "the run failed it");
-	for (size_t i = 0; i < v->decision_count; i++)
-		others += &v->decisions[i] != d && checker_failed(v, &v->decisions[i]);
-	if (others > 0)
-		say(v, "; %zu other checker%s failed too", others, others > 1 ? "s" : "");
+	return scheduler_died(v) || scheduler_did_not_start(v);
 }
 
 static bool scenario_failed(const struct verdict *v)
@@ -159,10 +50,14 @@ static bool scenario_failed(const struct verdict *v)
 	return v->evidence.has_result && v->evidence.result_outcome == KTSTR_OUTCOME_FAIL;
 }
 
-static void say_scenario_failed(struct verdict *v, const struct decision *d)
+static bool checker_failed(const struct verdict *v, const struct decision *d)
 {
-	(void)d;
-	say(v, "the scenario failed: %s", or_else(v->evidence.result_text, "it did not say why"));
+	return grounds_checker_failed(v, d);
+}
+
+static bool cut_short(const struct verdict *v)
+{
+	return grounds_are_cut_short(v);
 }
 
 static bool record_torn(const struct verdict *v)
@@ -175,14 +70,6 @@ static bool record_open(const struct verdict *v)
 	return !v->evidence.has_summary;
 }
 
-static void say_record_open(struct verdict *v, const struct decision *d)
-{
-	(void)d;
-	say(v, "the run file has no end: the run was cut off, or is not over");
-	if (v->evidence.end_reason)
-		say(v, " (%s)", v->evidence.end_reason);
-}
-
 static bool record_not_sealed(const struct verdict *v)
 {
 	return !v->evidence.is_sealed;
@@ -193,38 +80,9 @@ static bool record_incomplete(const struct verdict *v)
 	return v->evidence.frames_recorded != v->evidence.summary.frames_bucketed;
 }
 
-static void say_record_incomplete(struct verdict *v, const struct decision *d)
-{
-	(void)d;
-	say(v, "the run file holds %llu frames where the coordinator recorded %llu",
-	    (unsigned long long)v->evidence.frames_recorded,
-	    (unsigned long long)v->evidence.summary.frames_bucketed);
-}
-
 static bool interrupted(const struct verdict *v)
 {
-	return has_end_reason(v, COORD_END_INTERRUPTED);
-}
-
-static void say_end(struct verdict *v, const struct decision *d)
-{
-	(void)d;
-	say(v, "%s", end_text(v));
-}
-
-/* The scheduler is not to be thought harmless: it may be why nothing moved. */
-static void say_cut_short(struct verdict *v, const struct decision *d)
-{
-	const size_t failed = count_outcome(v, KTSTR_OUTCOME_FAIL);
-
-	say_end(v, d);
-	if (has_end_reason(v, COORD_END_WATCHDOG))
-		say(v, "; the scheduler may be what held it up");
-	if (v->evidence.has_error)
-		say(v, "; in the guest: %s", or_else(v->evidence.error_text, "something broke"));
-	if (failed > 0)
-		say(v, "; what %zu checker%s found is of a run cut short", failed,
-		    failed > 1 ? "s" : "");
+	return grounds_ended_by(v, COORD_END_INTERRUPTED);
 }
 
 static bool judging_interrupted(const struct verdict *v)
@@ -234,55 +92,25 @@ static bool judging_interrupted(const struct verdict *v)
 
 static bool guest_panicked(const struct verdict *v)
 {
-	return has_end_reason(v, COORD_END_PANIC) || v->evidence.summary.is_panicked;
-}
-
-static void say_guest_panicked(struct verdict *v, const struct decision *d)
-{
-	(void)d;
-	say(v, "%s",
-	    has_end_reason(v, COORD_END_PANIC) ? end_text(v) : "the guest's kernel panicked");
+	return grounds_ended_by(v, COORD_END_PANIC) || v->evidence.summary.is_panicked;
 }
 
 static bool agent_crashed(const struct verdict *v)
 {
-	return v->evidence.summary.is_crashed || has_end_reason(v, COORD_END_AGENT_CRASH);
-}
-
-static void say_agent_crashed(struct verdict *v, const struct decision *d)
-{
-	(void)d;
-	say(v, "%s",
-	    has_end_reason(v, COORD_END_AGENT_CRASH) ? end_text(v)
-						     : "the agent in the guest crashed");
+	return v->evidence.summary.is_crashed || grounds_ended_by(v, COORD_END_AGENT_CRASH);
 }
 
 static bool agent_error(const struct verdict *v)
 {
-	return v->evidence.has_error;
-}
-
-static const char *stage_name(uint32_t stage)
-{
-	static const char *const names[] = {
-		[KTSTR_STAGE_BOOT] = "boot",	     [KTSTR_STAGE_JOB] = "job",
-		[KTSTR_STAGE_PLUGIN] = "plugin",     [KTSTR_STAGE_SCHEDULER] = "scheduler",
-		[KTSTR_STAGE_SCENARIO] = "scenario", [KTSTR_STAGE_WORKLOAD] = "workload",
-	};
-
-	return stage < ARRAY_SIZE(names) && names[stage] ? names[stage] : "agent";
-}
-
-static void say_agent_error(struct verdict *v, const struct decision *d)
-{
-	(void)d;
-	say(v, "in the guest (%s): %s", stage_name(v->evidence.error_stage),
-	    or_else(v->evidence.error_text, "something broke"));
+	/* It says so once more in an ERROR frame that its scheduler did not start. */
+	return v->evidence.has_error &&
+	       (v->evidence.has_other_error || !scheduler_did_not_start(v));
 }
 
 static bool run_broke(const struct verdict *v)
 {
-	return !has_end_reason(v, COORD_END_STREAM);
+	return !grounds_ended_by(v, COORD_END_STREAM) &&
+	       !(grounds_ended_by(v, COORD_END_SCHED_EXIT) && v->evidence.sched_exit_text);
 }
 
 static bool no_end(const struct verdict *v)
@@ -295,60 +123,19 @@ static bool end_mismatch(const struct verdict *v)
 	return !v->evidence.summary.end_matches || !v->evidence.has_all_sent;
 }
 
-/* Frames that got lost or went wrong on their way, each a reason to believe nothing. */
-static const struct {
-	size_t offset;
-	bool is_64;
-	const char *text;
-} losses[] = {
-	{ offsetof(struct runfile_summary, frames_torn), true, "had a wrong checksum" },
-	{ offsetof(struct runfile_summary, frames_dropped), true,
-	  "had no business in the stream and were dropped" },
-	{ offsetof(struct runfile_summary, frames_oversize), true,
-	  "were too large and were dropped, with what came behind them" },
-	{ offsetof(struct runfile_summary, frames_after_end), false,
-	  "came after the end of the stream" },
-};
-
-static uint64_t loss(const struct verdict *v, size_t number)
-{
-	const char *at = (const char *)&v->evidence.summary + losses[number].offset;
-	uint64_t value = 0;
-
-	memcpy(&value, at, losses[number].is_64 ? sizeof(uint64_t) : sizeof(uint32_t));
-	return value;
-}
-
 static bool frames_lost(const struct verdict *v)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(losses); i++)
-		if (loss(v, i) > 0)
+	const char *text;
+
+	for (size_t i = 0; i < GROUNDS_LOSSES; i++)
+		if (grounds_loss(v, i, &text) > 0)
 			return true;
 	return v->evidence.summary.bytes_left > 0;
-}
-
-static void say_frames_lost(struct verdict *v, const struct decision *d)
-{
-	(void)d;
-	say(v, "the guest's stream is damaged");
-	for (size_t i = 0; i < ARRAY_SIZE(losses); i++)
-		if (loss(v, i) > 0)
-			say(v, "; frames that %s: %llu", losses[i].text,
-			    (unsigned long long)loss(v, i));
-	if (v->evidence.summary.bytes_left > 0)
-		say(v, "; bytes of a frame that was never finished: %llu",
-		    (unsigned long long)v->evidence.summary.bytes_left);
 }
 
 static bool frame_malformed(const struct verdict *v)
 {
 	return v->evidence.malformed != NULL;
-}
-
-static void say_frame_malformed(struct verdict *v, const struct decision *d)
-{
-	(void)d;
-	say(v, "the guest's stream makes no sense: %s", v->evidence.malformed);
 }
 
 static bool no_hello(const struct verdict *v)
@@ -358,48 +145,43 @@ static bool no_hello(const struct verdict *v)
 
 static bool no_result(const struct verdict *v)
 {
-	return !v->evidence.has_result;
+	return !v->evidence.has_result && !scheduler_did_not_start(v);
 }
 
 static bool scenario_error(const struct verdict *v)
 {
 	const uint32_t outcome = v->evidence.result_outcome;
 
-	return outcome != KTSTR_OUTCOME_PASS && outcome != KTSTR_OUTCOME_SKIP &&
-	       outcome != KTSTR_OUTCOME_UNDECIDED;
-}
-
-static void say_scenario_error(struct verdict *v, const struct decision *d)
-{
-	(void)d;
-	say(v, "the scenario could not run: %s",
-	    or_else(v->evidence.result_text, "it did not say why"));
+	return v->evidence.has_result && outcome != KTSTR_OUTCOME_PASS &&
+	       outcome != KTSTR_OUTCOME_SKIP && outcome != KTSTR_OUTCOME_UNDECIDED &&
+	       outcome != KTSTR_OUTCOME_FAIL;
 }
 
 static bool scheduler_not_up(const struct verdict *v)
 {
 	const uint32_t phase = v->evidence.summary.last_phase;
 
-	return phase == KTSTR_PHASE_SCHEDULER_DIED || phase == KTSTR_PHASE_SCHEDULER_NOT_ATTACHED;
+	return phase == KTSTR_PHASE_SCHEDULER_NOT_ATTACHED ||
+	       (phase == KTSTR_PHASE_SCHEDULER_DIED && !scheduler_did_not_start(v));
 }
 
-static void say_scheduler_not_up(struct verdict *v, const struct decision *d)
+/* A run that passed was held against this when its stream was read. */
+static bool run_not_finished(const struct verdict *v)
+{
+	return is_gone(v) && v->evidence.unfinished;
+}
+
+static void explain_not_finished(struct verdict *v, const struct decision *d)
 {
 	(void)d;
-	say(v, v->evidence.summary.last_phase == KTSTR_PHASE_SCHEDULER_DIED
-		       ? "the scheduler died while it started"
-		       : "the scheduler was not in charge");
+	reason_add(v, "%s", v->evidence.unfinished);
 }
 
 static bool agent_failed(const struct verdict *v)
 {
-	return v->evidence.summary.exit_code > 0 || v->evidence.summary.exit_code < -1;
-}
+	const int32_t code = v->evidence.summary.exit_code;
 
-static void say_agent_failed(struct verdict *v, const struct decision *d)
-{
-	(void)d;
-	say(v, "the agent in the guest exited with %d", v->evidence.summary.exit_code);
+	return (code > 0 || code < -1) && !(code == 1 && scheduler_did_not_start(v));
 }
 
 static bool no_checkers(const struct verdict *v)
@@ -414,25 +196,9 @@ static bool checker_error(const struct verdict *v, const struct decision *d)
 	       d->outcome != KTSTR_OUTCOME_UNDECIDED && d->outcome != KTSTR_OUTCOME_FAIL;
 }
 
-static void say_checker_error(struct verdict *v, const struct decision *d)
-{
-	/* The reason of an ERROR names the checker already. */
-	if (d->reason && d->reason[0])
-		say(v, "%s", d->reason);
-	else
-		say_checker(v, d, KTSTR_OUTCOME_ERROR, "it never decided");
-}
-
 static bool scenario_skipped(const struct verdict *v)
 {
 	return v->evidence.result_outcome == KTSTR_OUTCOME_SKIP;
-}
-
-static void say_scenario_skipped(struct verdict *v, const struct decision *d)
-{
-	(void)d;
-	say(v, "the scenario does not apply here: %s",
-	    or_else(v->evidence.result_text, "it did not say why"));
 }
 
 static bool scenario_undecided(const struct verdict *v)
@@ -440,53 +206,25 @@ static bool scenario_undecided(const struct verdict *v)
 	return v->evidence.result_outcome == KTSTR_OUTCOME_UNDECIDED;
 }
 
-static void say_scenario_undecided(struct verdict *v, const struct decision *d)
-{
-	(void)d;
-	say(v, "the scenario could not decide: %s",
-	    or_else(v->evidence.result_text, "it did not say why"));
-}
-
 static bool checker_undecided(const struct verdict *v, const struct decision *d)
 {
-	(void)v;
-	return d->outcome == KTSTR_OUTCOME_UNDECIDED ||
-	       (d->outcome == KTSTR_OUTCOME_PASS && d->wanted == 0);
-}
-
-static void say_checker_undecided(struct verdict *v, const struct decision *d)
-{
-	if (d->outcome == KTSTR_OUTCOME_PASS)
-		say(v, "checker '%s' saw none of the frames it needs", d->name);
-	else
-		say_checker(v, d, KTSTR_OUTCOME_UNDECIDED, "it could not decide");
+	return (d->outcome == KTSTR_OUTCOME_UNDECIDED ||
+		(d->outcome == KTSTR_OUTCOME_PASS && d->wanted == 0)) &&
+	       !is_gone(v);
 }
 
 static bool all_skipped(const struct verdict *v)
 {
-	return v->decision_count > 0 && count_outcome(v, KTSTR_OUTCOME_SKIP) == v->decision_count;
+	return v->decision_count > 0 && !is_gone(v) &&
+	       grounds_count(v, KTSTR_OUTCOME_SKIP) == v->decision_count;
 }
 
-static void say_all_skipped(struct verdict *v, const struct decision *d)
-{
-	(void)d;
-	say(v, "no checker applies to this run; ");
-	say_checker(v, &v->decisions[0], KTSTR_OUTCOME_SKIP, "it was skipped");
-}
-
-static void say_judging_interrupted(struct verdict *v, const struct decision *d)
-{
-	(void)d;
-	say(v, "interrupted by SIG%s while judging", or_else(sigabbrev_np(v->interrupted_by), "?"));
-}
-
-/* Not "nothing else applied": everything that a PASS needs, once more and by itself. */
 static bool all_passed(const struct verdict *v)
 {
 	const struct evidence *e = &v->evidence;
 	size_t passed = 0;
 
-	if (!is_whole(v) || !has_end_reason(v, COORD_END_STREAM) || !e->has_result ||
+	if (!grounds_are_whole(v) || !grounds_ended_by(v, COORD_END_STREAM) || !e->has_result ||
 	    e->result_outcome != KTSTR_OUTCOME_PASS || e->hello_count == 0 || e->hello_mismatch ||
 	    e->has_error || e->malformed)
 		return false;
@@ -525,49 +263,51 @@ static bool no_rule(const struct verdict *v)
 /* The first that applies decides. */
 static const struct rule rules[] = {
 	/* What ran is not what was to be tested: nothing it did says anything. */
-	RUN(wrong_plugins, ERROR, .explain = say_wrong_plugins),
+	RUN(wrong_plugins, ERROR, .explain = reason_wrong_plugins),
 	/* A failure that was seen stays one, whatever broke after it. */
-	RUN(scheduler_died, FAIL, .explain = say_scheduler_died),
-	RUN(scenario_failed, FAIL, .explain = say_scenario_failed),
-	RUN(interrupted, ERROR, .explain = say_cut_short),
-	CHECKER(checker_failed, FAIL, .explain = say_checker_failed),
-	RUN(judging_interrupted, ERROR, .explain = say_judging_interrupted),
+	RUN(scheduler_died, FAIL, .explain = reason_scheduler_died),
+	RUN(scheduler_did_not_start, FAIL, .explain = reason_scheduler_did_not_start),
+	RUN(scenario_failed, FAIL, .explain = reason_scenario_failed),
+	RUN(interrupted, ERROR, .explain = reason_cut_short),
+	CHECKER(checker_failed, FAIL, .explain = reason_checker_failed),
+	RUN(judging_interrupted, ERROR, .explain = reason_judging_interrupted),
 	/* The record. */
 	RUN(record_torn, ERROR,
 	    .text = "the run file is cut off or damaged: what follows its last whole record is "
 		    "lost"),
-	RUN(record_open, ERROR, .explain = say_record_open),
+	RUN(record_open, ERROR, .explain = reason_record_open),
 	RUN(record_not_sealed, ERROR,
 	    .text = "the run file goes on after its end: it is not as the coordinator left it"),
-	RUN(record_incomplete, ERROR, .explain = say_record_incomplete),
+	RUN(record_incomplete, ERROR, .explain = reason_record_incomplete),
 	/* The run, the most telling cause first. */
 	/* The kernel panics too when its init dies: then that is the cause. */
-	RUN(agent_crashed, ERROR, .explain = say_agent_crashed),
-	RUN(guest_panicked, ERROR, .explain = say_guest_panicked),
-	RUN(cut_short, ERROR, .explain = say_cut_short),
-	RUN(agent_error, ERROR, .explain = say_agent_error),
-	RUN(run_broke, ERROR, .explain = say_end),
+	RUN(agent_crashed, ERROR, .explain = reason_agent_crashed),
+	RUN(guest_panicked, ERROR, .explain = reason_guest_panicked),
+	RUN(cut_short, ERROR, .explain = reason_cut_short),
+	RUN(agent_error, ERROR, .explain = reason_agent_error),
+	RUN(run_broke, ERROR, .explain = reason_end),
 	/* The stream. */
 	RUN(no_end, ERROR, .text = "the guest never said that its stream is complete"),
-	RUN(frames_lost, ERROR, .explain = say_frames_lost),
+	RUN(frames_lost, ERROR, .explain = reason_frames_lost),
 	RUN(end_mismatch, ERROR,
 	    .text = "what was recorded of the guest's stream is not what the guest says it sent"),
-	RUN(frame_malformed, ERROR, .explain = say_frame_malformed),
+	RUN(frame_malformed, ERROR, .explain = reason_frame_malformed),
 	RUN(no_hello, ERROR, .text = "the agent never said which plugins it loaded"),
 	/* The scenario. */
 	RUN(no_result, ERROR, .text = "the scenario never said how it ended"),
-	RUN(scenario_error, ERROR, .explain = say_scenario_error),
-	RUN(scheduler_not_up, ERROR, .explain = say_scheduler_not_up),
-	RUN(agent_failed, ERROR, .explain = say_agent_failed),
+	RUN(scenario_error, ERROR, .explain = reason_scenario_error),
+	RUN(scheduler_not_up, ERROR, .explain = reason_scheduler_not_up),
+	RUN(run_not_finished, ERROR, .explain = explain_not_finished),
+	RUN(agent_failed, ERROR, .explain = reason_agent_failed),
 	/* The checkers. */
 	RUN(no_checkers, ERROR,
 	    .text = "no checker judged the run; name one with 'checkers:' in the scenario or "
 		    "--checker"),
-	CHECKER(checker_error, ERROR, .explain = say_checker_error),
-	RUN(scenario_skipped, SKIP, .explain = say_scenario_skipped),
-	RUN(scenario_undecided, UNDECIDED, .explain = say_scenario_undecided),
-	CHECKER(checker_undecided, UNDECIDED, .explain = say_checker_undecided),
-	RUN(all_skipped, SKIP, .explain = say_all_skipped),
+	CHECKER(checker_error, ERROR, .explain = reason_checker_error),
+	RUN(scenario_skipped, SKIP, .explain = reason_scenario_skipped),
+	RUN(scenario_undecided, UNDECIDED, .explain = reason_scenario_undecided),
+	CHECKER(checker_undecided, UNDECIDED, .explain = reason_checker_undecided),
+	RUN(all_skipped, SKIP, .explain = reason_all_skipped),
 	RUN(all_passed, PASS, .text = ""),
 	RUN(no_rule, ERROR, .text = "the run cannot be judged: no rule covers it"),
 };
@@ -581,19 +321,115 @@ static const struct decision *find_concerned(const struct verdict *verdict, cons
 	return NULL;
 }
 
-void verdict_fold(struct verdict *verdict)
+static bool rule_applies(const struct verdict *verdict, const struct rule *rule,
+			 const struct decision **ret_decision)
 {
-	const struct rule *rule = rules;
-	const struct decision *decision = find_concerned(verdict, rule);
+	*ret_decision = find_concerned(verdict, rule);
+	return rule->applies ? rule->applies(verdict) : *ret_decision != NULL;
+}
 
-	/* The last one always applies. */
-	while (!(rule->applies ? rule->applies(verdict) : decision != NULL))
-		decision = find_concerned(verdict, ++rule);
+static void explain(struct verdict *verdict, const struct rule *rule,
+		    const struct decision *decision)
+{
 	verdict->outcome = rule->outcome;
 	verdict->rule = rule->name;
-	verdict->reason[0] = '\0';
 	if (rule->text)
-		say(verdict, "%s", rule->text);
+		reason_add(verdict, "%s", rule->text);
 	else
 		rule->explain(verdict, decision);
+}
+
+static void fold(struct verdict *verdict)
+{
+	const struct decision *decision;
+	const struct rule *rule = rules;
+
+	/* The last one always applies. */
+	while (!rule_applies(verdict, rule, &decision))
+		rule++;
+	verdict->reason[0] = '\0';
+	explain(verdict, rule, decision);
+}
+
+/* The rule that keeps a failure from being the one that was expected; NULL: there is none. */
+static const struct rule *find_obstacle(const struct verdict *verdict,
+					const struct decision **ret_decision)
+{
+	for (const struct rule *rule = rules; rule->applies != no_rule; rule++)
+		if (rule->outcome != FAIL && rule->outcome != PASS &&
+		    rule_applies(verdict, rule, ret_decision))
+			return rule;
+	return NULL;
+}
+
+/* Not "no obstacle was found": everything that such a PASS needs, once more and by itself. */
+static bool all_as_expected(const struct verdict *v)
+{
+	const struct evidence *e = &v->evidence;
+
+	if (!grounds_are_whole(v) || run_broke(v) || e->hello_count == 0 || e->hello_mismatch ||
+	    e->malformed || e->has_other_error || e->summary.is_panicked || e->summary.is_crashed ||
+	    v->interrupted_by != 0 || v->decision_count == 0)
+		return false;
+	if (e->has_result ? e->result_outcome != PASS && e->result_outcome != FAIL
+			  : !scheduler_did_not_start(v))
+		return false;
+	for (size_t i = 0; i < v->decision_count; i++) {
+		const struct decision *d = &v->decisions[i];
+
+		if (d->outcome != SKIP && d->outcome != FAIL && !is_gone(v) &&
+		    (d->outcome != PASS || d->wanted == 0 || !d->has_whole_evidence))
+			return false;
+		if (d->outcome == KTSTR_OUTCOME_NONE || d->outcome > FAIL)
+			return false;
+	}
+	return true;
+}
+
+static void fold_other_failure(struct verdict *verdict, const char *difference)
+{
+	char natural[sizeof(verdict->reason)];
+
+	(void)str_copy(natural, sizeof(natural), verdict->reason);
+	verdict->outcome = FAIL;
+	verdict->rule = "not_as_expected";
+	verdict->reason[0] = '\0';
+	reason_add(verdict, "expected ");
+	expect_describe(verdict, verdict->reason, sizeof(verdict->reason));
+	reason_add(verdict, ", but %s", difference);
+	if (natural[0] && !strstr(natural, difference) && !strstr(difference, natural))
+		reason_add(verdict, "; %s", natural);
+}
+
+static void fold_expected_failure(struct verdict *verdict)
+{
+	const struct decision *decision;
+	const struct rule *obstacle = find_obstacle(verdict, &decision);
+
+	verdict->reason[0] = '\0';
+	if (obstacle || !all_as_expected(verdict)) {
+		reason_add(verdict, "it failed as expected, but ");
+		explain(verdict, obstacle ? obstacle : &rules[ARRAY_SIZE(rules) - 1], decision);
+		return;
+	}
+	verdict->outcome = PASS;
+	verdict->rule = "failed_as_expected";
+	reason_add(verdict, "failed as expected: ");
+	expect_tell(verdict, verdict->reason, sizeof(verdict->reason));
+}
+
+void verdict_fold(struct verdict *verdict)
+{
+	char difference[sizeof(verdict->reason)] = "";
+
+	fold(verdict);
+	if (!expect_is_failure(verdict))
+		return;
+	if (verdict->outcome == PASS)
+		fold_other_failure(verdict, "nothing failed");
+	else if (verdict->outcome == FAIL &&
+		 !expect_came_true(verdict, difference, sizeof(difference)))
+		fold_other_failure(verdict, difference);
+	else if (verdict->outcome == FAIL)
+		fold_expected_failure(verdict);
 }

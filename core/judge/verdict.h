@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "config/expect.h"
+#include "judge/scx.h"
 #include "ktstr/outcome.h"
 #include "runfile/format.h"
 
@@ -68,20 +69,26 @@ struct evidence {
 	char *end_reason; /* text of the END_REASON event; may be NULL */
 	/* The first thing in the stream that makes no sense (judge/protocol.h); or NULL. */
 	char *malformed;
+	/* What should have come and did not, of every run, whatever became of its scenario; or
+	 * NULL.
+	 */
+	char *unfinished;
 	bool has_result; /* a valid TEST_RESULT; of several the worst counts */
 	uint32_t result_outcome;
 	char *result_text;
 	bool has_error; /* an ERROR frame */
 	uint32_t error_stage;
 	char *error_text;
+	bool has_other_error;  /* one of another stage than the scheduler's */
 	char *sched_exit_text; /* of a valid SCHED_EXIT; may be NULL */
 	uint32_t hello_count;
 	char *hello_mismatch; /* what the agent loaded is not what the host sent; NULL: all well */
+	struct scx scx;	      /* the scheduler's life; its texts count only beside what is above */
 };
 
 struct verdict {
 	uint32_t outcome;
-	/* One sentence: why it is not a PASS. Empty on PASS. */
+	/* One sentence: why it is not a PASS, or how it failed as expected. Else empty on PASS. */
 	char reason[1024];
 	/* The rule that decided, for tests and for --verbose. */
 	const char *rule;
@@ -99,6 +106,10 @@ struct verdict {
  * scenario that ran to its end, at least one checker, and every checker decided PASS (or SKIP, with
  * one PASS at least) and saw a frame that it wanted. A FAIL from whole evidence stays FAIL whatever
  * broke after it; but what checkers find in a run that was cut short is no FAIL.
+ *
+ * Where a FAIL is expected, a FAIL becomes a PASS when each part of the expectation came true,
+ * nothing else failed, and the evidence is as whole as it must be for any PASS. A FAIL of another
+ * kind stays FAIL, and so becomes a PASS; ERROR, UNDECIDED and SKIP stay what they are.
  */
 void verdict_fold(struct verdict *verdict);
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "ktstr/frame.h"
+#include "ktstr/sched_ext.h"
 
 /* At least 24 bytes. */
 int wire_decode_stimulus(const void *payload, size_t length, struct ktstr_stimulus *ret);
@@ -36,6 +37,33 @@ int wire_decode_step(const void *payload, size_t length, struct ktstr_step_info 
 		     size_t size);
 int wire_decode_cgroup(const void *payload, size_t length, struct ktstr_cgroup_info *ret,
 		       char *name, size_t size);
+
+/*
+ * What frames say of schedulers. Texts in the structs come back ended by NUL and safe for one line
+ * of a terminal; enumerations are known ones; entries, and the four texts of an exit, lie within
+ * the payload.
+ */
+int wire_decode_sched_swap(const void *payload, size_t length, struct ktstr_sched_swap *ret);
+int wire_decode_sched_time(const void *payload, size_t length, struct ktstr_sched_time *ret);
+/* *ret_entries: the first of event_count, or program_count, for the two functions below. It points
+ * into the payload. */
+int wire_decode_scx_state(const void *payload, size_t length, struct ktstr_scx_state *ret,
+			  const void **ret_entries);
+int wire_decode_sched_progs(const void *payload, size_t length, struct ktstr_sched_progs *ret,
+			    const void **ret_entries);
+void wire_scx_event_get(const void *entries, uint32_t index, struct ktstr_scx_event *ret);
+void wire_sched_prog_get(const void *entries, uint32_t index, struct ktstr_sched_prog *ret);
+
+/* The texts of an SCX_EXIT frame, as sent: not ended by NUL, not safe; their lengths are in the
+ * struct. They point into the payload. */
+struct wire_scx_texts {
+	const char *reason;
+	const char *message;
+	const char *backtrace;
+	const char *dump;
+};
+int wire_decode_scx_exit(const void *payload, size_t length, struct ktstr_scx_exit *ret,
+			 struct wire_scx_texts *ret_texts);
 
 /* Name of a lifecycle phase ("PayloadStarting"), or "unknown". */
 const char *wire_phase_name(uint8_t phase);

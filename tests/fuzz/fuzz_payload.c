@@ -53,6 +53,68 @@ static void decode_with_text(const uint8_t *data, size_t size)
 	check_text(wire_decode_cgroup(data, size, &cgroup, text, sizeof(text)), text, sizeof(text));
 }
 
+static void check_line(const char *text, size_t size)
+{
+	check_text(0, text, size);
+	FUZZ_REQUIRE(!strpbrk(text, "\n\t"));
+}
+
+/* What is handed out lies within the input. */
+static void check_within(const uint8_t *data, size_t size, const void *at, uint64_t length)
+{
+	FUZZ_REQUIRE((const uint8_t *)at >= data && length <= size &&
+		     (const uint8_t *)at <= data + size - length);
+}
+
+static void decode_scx_tables(const uint8_t *data, size_t size)
+{
+	struct ktstr_sched_progs progs;
+	struct ktstr_scx_event event;
+	struct ktstr_sched_prog prog;
+	struct ktstr_scx_state state;
+	const void *entries;
+
+	if (wire_decode_scx_state(data, size, &state, &entries) == 0) {
+		FUZZ_REQUIRE(state.when >= 1 && state.when <= 5);
+		check_line(state.state, sizeof(state.state));
+		check_line(state.ops, sizeof(state.ops));
+		check_within(data, size, entries, state.event_count * sizeof(event));
+		for (uint32_t i = 0; i < state.event_count; i++) {
+			wire_scx_event_get(entries, i, &event);
+			check_line(event.name, sizeof(event.name));
+		}
+	}
+	if (wire_decode_sched_progs(data, size, &progs, &entries) == 0) {
+		check_within(data, size, entries, progs.program_count * sizeof(prog));
+		for (uint32_t i = 0; i < progs.program_count; i++) {
+			wire_sched_prog_get(entries, i, &prog);
+			check_line(prog.name, sizeof(prog.name));
+		}
+	}
+}
+
+static void decode_sched(const uint8_t *data, size_t size)
+{
+	struct ktstr_sched_swap swap;
+	struct ktstr_sched_time took;
+	struct ktstr_scx_exit left;
+	struct wire_scx_texts texts;
+
+	if (wire_decode_sched_swap(data, size, &swap) == 0) {
+		FUZZ_REQUIRE(swap.kind >= 1 && swap.kind <= 4 && swap.code <= 0);
+		check_line(swap.name, sizeof(swap.name));
+		check_line(swap.plugin, sizeof(swap.plugin));
+	}
+	if (wire_decode_sched_time(data, size, &took) == 0)
+		FUZZ_REQUIRE(took.phase >= 1 && took.phase <= 6);
+	if (wire_decode_scx_exit(data, size, &left, &texts) == 0) {
+		check_within(data, size, texts.reason, left.reason_length);
+		check_within(data, size, texts.message, left.message_length);
+		check_within(data, size, texts.backtrace, left.backtrace_length);
+		check_within(data, size, texts.dump, left.dump_length);
+	}
+}
+
 static void decode_header(const uint8_t *data, size_t size)
 {
 	struct ktstr_frame_header header;
@@ -132,6 +194,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	decode_fixed(data, size);
 	decode_with_text(data, size);
+	decode_scx_tables(data, size);
+	decode_sched(data, size);
 	decode_header(data, size);
 	decode_snapshot(data, size);
 	decode_kernel_op(data, size);

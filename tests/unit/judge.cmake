@@ -1,9 +1,11 @@
 ktstr_unit_test(verdict ktstr_judge)
+ktstr_unit_test(verdict_expect ktstr_judge)
 ktstr_unit_test(evidence ktstr_judge)
+ktstr_unit_test(evidence_scx ktstr_judge)
 ktstr_unit_test(protocol ktstr_judge)
 ktstr_unit_test(judge ktstr_judge)
 ktstr_unit_test(judge_result ktstr_judge)
-foreach(name evidence judge)
+foreach(name evidence evidence_scx judge)
 	target_sources(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/runfile_maker.c)
 endforeach()
 

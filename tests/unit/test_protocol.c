@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "ktstr/sched_ext.h"
 
 #define TAKE_MAX 12
 
@@ -33,6 +34,15 @@ static const char *take_good(uint32_t msg_type)
 	const struct ktstr_cgroup_info cgroup = { .size = sizeof(cgroup), .id = 1 };
 	const struct ktstr_worker_report worker = { .size = sizeof(worker) };
 	const struct ktstr_stream_end stream_end = { 0 };
+	const struct ktstr_sched_swap swap = { .size = sizeof(swap),
+					       .kind = KTSTR_SCHED_SWAP_DETACH };
+	const struct ktstr_sched_time took = { .size = sizeof(took),
+					       .phase = KTSTR_SCHED_TIME_STOP };
+	const struct ktstr_sched_progs progs = { .size = sizeof(progs),
+						 .when = KTSTR_SCX_ATTACHED };
+	const struct ktstr_scx_state state = { .size = sizeof(state), .when = KTSTR_SCX_RUNNING };
+	const struct ktstr_scx_exit left = { .size = sizeof(left),
+					     .source = KTSTR_SCX_EXIT_OF_LOG };
 	const int32_t code = 0;
 
 	switch (msg_type) {
@@ -53,6 +63,16 @@ static const char *take_good(uint32_t msg_type)
 		return take(msg_type, &worker, sizeof(worker));
 	case KTSTR_MSG_EXIT:
 		return take(msg_type, &code, sizeof(code));
+	case KTSTR_MSG_SCHED_SWAP:
+		return take(msg_type, &swap, sizeof(swap));
+	case KTSTR_MSG_SCHED_TIME:
+		return take(msg_type, &took, sizeof(took));
+	case KTSTR_MSG_SCHED_PROGS:
+		return take(msg_type, &progs, sizeof(progs));
+	case KTSTR_MSG_SCX_STATE:
+		return take(msg_type, &state, sizeof(state));
+	case KTSTR_MSG_SCX_EXIT:
+		return take(msg_type, &left, sizeof(left));
 	case KTSTR_MSG_END:
 		return take(msg_type, &stream_end, sizeof(stream_end));
 	}
@@ -97,6 +117,11 @@ static const struct {
 	{ { A_START, A_RESUME }, "SCENARIO_RESUME came while the scenario was not paused" },
 	{ { A_START, A_PAUSE, A_PAUSE }, "SCENARIO_PAUSE came while the scenario was paused" },
 	{ { A_START, A_PAUSE, AN_END }, "SCENARIO_END came while the scenario was paused" },
+	{ { AN_EXIT, KTSTR_MSG_SCX_STATE }, "SCX_STATE came after EXIT" },
+	{ { AN_EXIT, KTSTR_MSG_SCX_EXIT }, "SCX_EXIT came after EXIT" },
+	{ { AN_EXIT, KTSTR_MSG_SCHED_PROGS }, "SCHED_PROGS came after EXIT" },
+	{ { AN_EXIT, KTSTR_MSG_SCHED_TIME }, "SCHED_TIME came after EXIT" },
+	{ { A_RESULT, KTSTR_MSG_SCHED_SWAP }, "SCHED_SWAP came after TEST_RESULT" },
 	{ { KTSTR_TAG('N', 'O', 'P', 'E') },
 	  "a frame of the unknown type 0x4e4f5045 was recorded" },
 };
@@ -119,6 +144,9 @@ Test(protocol, knows_each_frame_that_comes_out_of_order)
 
 static const uint32_t whole_run[] = {
 	A_HELLO,
+	KTSTR_MSG_SCHED_TIME,
+	KTSTR_MSG_SCX_STATE,
+	KTSTR_MSG_SCHED_PROGS,
 	KTSTR_MSG_CGROUP,
 	A_START,
 	KTSTR_MSG_STEP,
@@ -128,10 +156,14 @@ static const uint32_t whole_run[] = {
 	A_PAUSE,
 	A_RESUME,
 	A_WORKER,
+	KTSTR_MSG_SCX_STATE,
+	KTSTR_MSG_SCHED_SWAP,
 	KTSTR_MSG_STEP_END,
 	AN_END,
 	KTSTR_MSG_STDOUT,
 	A_RESULT,
+	KTSTR_MSG_SCX_EXIT,
+	KTSTR_MSG_SCHED_TIME,
 	KTSTR_MSG_SCHED_LOG,
 	AN_EXIT,
 	KTSTR_MSG_STDERR,
@@ -146,21 +178,25 @@ Test(protocol, has_nothing_against_a_whole_run)
 
 		cr_assert_null(wrong, "frame %zu: %s", i, wrong);
 	}
-	cr_assert_null(protocol_finish(&protocol));
+	cr_assert_null(protocol_finish(&protocol, true));
+	cr_assert_null(protocol_finish(&protocol, false));
 }
 
 /* A run that lacks one of its frames. */
 static const struct {
 	uint32_t without; /* 0: the announcement of the agent */
+	bool has_passed;
 	const char *missing;
 } gaps[] = {
-	{ 0, "a scenario passed on an agent that never said it was ready (SYS_RDY)" },
-	{ A_START, "the scenario says that it passed, but SCENARIO_START never came" },
-	{ AN_END, "the scenario says that it passed, but SCENARIO_END never came" },
-	{ AN_EXIT, "the scenario says that it passed, but EXIT never came" },
+	{ 0, true, "a scenario passed on an agent that never said it was ready (SYS_RDY)" },
+	{ A_START, true, "the scenario says that it passed, but SCENARIO_START never came" },
+	{ AN_END, true, "the scenario says that it passed, but SCENARIO_END never came" },
+	{ AN_EXIT, true, "the scenario says that it passed, but EXIT never came" },
+	{ 0, false, "the agent never said that it was ready (SYS_RDY)" },
+	{ AN_EXIT, false, "the agent never sent its EXIT frame" },
 };
 
-Test(protocol, knows_what_a_run_that_passed_must_have_had)
+Test(protocol, knows_what_a_run_must_have_had)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(gaps); i++) {
 		const char *missing;
@@ -169,7 +205,7 @@ Test(protocol, knows_what_a_run_that_passed_must_have_had)
 		for (size_t j = 0; j < ARRAY_SIZE(whole_run); j++)
 			if (whole_run[j] != gaps[i].without)
 				(void)take_good(whole_run[j]);
-		missing = protocol_finish(&protocol);
+		missing = protocol_finish(&protocol, gaps[i].has_passed);
 		cr_assert_not_null(missing, "row %zu", i);
 		cr_assert_str_eq(missing, gaps[i].missing);
 		setup();
@@ -228,6 +264,12 @@ static const struct {
 	{ KTSTR_MSG_STEP, 24, "a STEP frame cannot be decoded" },
 	{ KTSTR_MSG_CGROUP, 152, "a CGROUP frame cannot be decoded" },
 	{ A_WORKER, 296, "a WORKER frame cannot be decoded" },
+	{ KTSTR_MSG_SCHED_SWAP, 79, "SCHED_SWAP came with 79 bytes" },
+	{ KTSTR_MSG_SCHED_SWAP, 80, "a SCHED_SWAP frame cannot be decoded" },
+	{ KTSTR_MSG_SCHED_TIME, 16, "a SCHED_TIME frame cannot be decoded" },
+	{ KTSTR_MSG_SCHED_PROGS, 16, "a SCHED_PROGS frame cannot be decoded" },
+	{ KTSTR_MSG_SCX_STATE, 192, "a SCX_STATE frame cannot be decoded" },
+	{ KTSTR_MSG_SCX_EXIT, 40, "a SCX_EXIT frame cannot be decoded" },
 };
 
 Test(protocol, holds_payloads_to_the_bounds_of_their_types)
@@ -307,4 +349,72 @@ Test(protocol, believes_no_figure_that_cannot_be)
 				 "a WORKER frame holds an impossible figure (9007199254740993)",
 				 "offset %zu", offsets[i]);
 	}
+}
+
+/* A phase after which nothing may run, and what then comes. */
+Test(protocol, runs_nothing_under_a_scheduler_that_did_not_start)
+{
+	static const struct {
+		uint8_t phase;
+		uint32_t msg_type;
+		const char *wrong;
+	} rows[] = {
+		{ KTSTR_PHASE_SCHEDULER_DIED, A_START,
+		  "SCENARIO_START came after the scheduler had not started" },
+		{ KTSTR_PHASE_SCHEDULER_NOT_ATTACHED, A_START,
+		  "SCENARIO_START came after the scheduler had not started" },
+		{ KTSTR_PHASE_SCHEDULER_DIED, A_RESULT,
+		  "TEST_RESULT came after the scheduler had not started" },
+		{ KTSTR_PHASE_SCHEDULER_DIED, AN_EXIT, NULL },
+		{ KTSTR_PHASE_SCHEDULER_DIED, KTSTR_MSG_SCX_EXIT, NULL },
+		{ KTSTR_PHASE_SCHEDULER_ATTACHED, A_START, NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *wrong;
+
+		cr_assert_null(take(KTSTR_MSG_LIFECYCLE, &rows[i].phase, 1));
+		wrong = take_good(rows[i].msg_type);
+		if (rows[i].wrong)
+			cr_assert_str_eq(wrong, rows[i].wrong, "row %zu", i);
+		else
+			cr_assert_null(wrong, "row %zu: %s", i, wrong);
+		setup();
+	}
+}
+
+Test(protocol, believes_no_figure_of_a_scheduler_that_cannot_be)
+{
+	struct {
+		struct ktstr_scx_state head;
+		struct ktstr_scx_event event;
+	} state = {
+		.head = { .size = sizeof(state.head), .when = KTSTR_SCX_RUNNING, .event_count = 1 }
+	};
+	struct {
+		struct ktstr_sched_progs head;
+		struct ktstr_sched_prog prog;
+	} progs = { .head = { .size = sizeof(progs.head),
+			      .when = KTSTR_SCX_ATTACHED,
+			      .program_count = 1 } };
+	struct ktstr_sched_time took = { .size = sizeof(took),
+					 .phase = KTSTR_SCHED_TIME_LOAD,
+					 .duration_ns = PROTOCOL_FIGURE_MAX };
+
+	state.event.value = -(int64_t)PROTOCOL_FIGURE_MAX;
+	cr_assert_null(take(KTSTR_MSG_SCX_STATE, &state, sizeof(state)));
+	state.event.value--;
+	cr_assert_not_null(take(KTSTR_MSG_SCX_STATE, &state, sizeof(state)));
+	state.event.value = INT64_MAX;
+	cr_assert_not_null(take(KTSTR_MSG_SCX_STATE, &state, sizeof(state)));
+	state.event.value = 0;
+	state.head.nr_rejected = PROTOCOL_FIGURE_MAX + 1;
+	cr_assert_str_eq(take(KTSTR_MSG_SCX_STATE, &state, sizeof(state)),
+			 "a SCX_STATE frame holds an impossible figure (9007199254740993)");
+	cr_assert_null(take(KTSTR_MSG_SCHED_PROGS, &progs, sizeof(progs)));
+	progs.prog.run_count = UINT64_MAX;
+	cr_assert_not_null(take(KTSTR_MSG_SCHED_PROGS, &progs, sizeof(progs)));
+	cr_assert_null(take(KTSTR_MSG_SCHED_TIME, &took, sizeof(took)));
+	took.duration_ns++;
+	cr_assert_not_null(take(KTSTR_MSG_SCHED_TIME, &took, sizeof(took)));
 }

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a stream says of the scheduler's life: who is in charge, why it left, and when. One pass
+ * over the frames; memory is bounded whatever they hold, and all texts are safe for a terminal.
+ */
+#ifndef JUDGE_SCX_H
+#define JUDGE_SCX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ktstr/frame.h"
+#include "ktstr/sched_ext.h"
+
+#define SCX_TEXT_MAX 1024
+
+/* Where a run is. */
+enum scx_place {
+	SCX_PLACE_START, /* before the scenario */
+	SCX_PLACE_SCENARIO,
+	SCX_PLACE_STEP,
+	SCX_PLACE_PAST_STEP,
+	SCX_PLACE_TEARDOWN,
+};
+
+struct scx_moment {
+	bool is_known;
+	enum scx_place place;
+	uint32_t step;
+	uint64_t into_ns; /* since that place was reached; by the host's clock */
+};
+
+/* Zero-initialise; scx_done() frees. */
+struct scx {
+	char scheduler[64]; /* plugin in charge; "": not known, or the kernel's own */
+	/* Of the scheduler in charge: the last SCX_EXIT since the last swap that worked. */
+	bool has_exit;
+	uint32_t exit_kind;
+	int64_t exit_code;
+	uint32_t exit_source;
+	char *exit_reason;	   /* never NULL once has_exit is set, as the next */
+	char *exit_message;	   /* one line */
+	struct scx_moment exit_at; /* when it was first heard of its end */
+	/* The last SCX_STATE. */
+	bool has_state;
+	struct ktstr_scx_state state;
+	/* LIFECYCLE said that the scheduler is to blame for not having started. */
+	bool has_died_at_start;
+	char *start_error; /* why; NULL: it did not say */
+	uint64_t swaps, swaps_failed, swaps_forced;
+	/* Where the run is now. */
+	enum scx_place place;
+	uint32_t step;
+	uint64_t place_ns; /* host_ns at which it was reached */
+};
+
+/* The next frame, whose CRC is right. What cannot be decoded changes nothing. 0 or -ENOMEM. */
+int scx_take(struct scx *scx, const struct ktstr_frame *frame);
+
+/*
+ * "scheduler 'x' was ejected 2.04 s into step 1: runnable task stall (1026): 'worker[151] failed to
+ * run for 2.976s'". Empty without an SCX_EXIT. @target gets at most size - 1 bytes. Returns it.
+ */
+const char *scx_sentence(const struct scx *scx, char *target, size_t size);
+
+/* "stall", or the number where the kind has no name we know. */
+const char *scx_kind_name(uint32_t kind, char target[16]);
+
+void scx_done(struct scx *scx);
+
+#endif
