@@ -9,6 +9,7 @@
 #include "guest/cgroup.h"
 #include "guest/crash.h"
 #include "guest/kernaddrs.h"
+#include "guest/observer.h"
 #include "guest/port.h"
 #include "guest/privilege.h"
 #include "guest/session.h"
@@ -46,7 +47,10 @@ static int announce(struct port *port)
 
 void agent_main(void)
 {
-	struct session_spec session = { .job_path = AGENT_JOB, .cgroup_mount = CGROUP_MOUNT };
+	const struct observer_paths observer_paths = OBSERVER_PATHS;
+	struct session_spec session = { .job_path = AGENT_JOB,
+					.cgroup_mount = CGROUP_MOUNT,
+					.observer_paths = &observer_paths };
 	struct ktstr_error err = { 0 };
 	struct port port;
 	struct supervisor_spec spec = {
@@ -54,6 +58,8 @@ void agent_main(void)
 		.is_init = true,
 		.stop_grace_ns = SUPERVISOR_STOP_GRACE_NS,
 		.wind_up_ns = SUPERVISOR_WIND_UP_NS,
+		.sched_ext = SCX_SYSFS,
+		.sysrq = SCX_SYSRQ,
 		.session = run_session,
 		.arg = &session,
 	};

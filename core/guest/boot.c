@@ -89,6 +89,7 @@ void boot_raise_limits(void)
 		(void)setrlimit(RLIMIT_NOFILE, &fds); /* as above */
 	raise_setting("/proc/sys/kernel/threads-max", TASKS_LEAST);
 	raise_setting("/proc/sys/kernel/pid_max", TASKS_LEAST);
+	raise_setting("/proc/sys/kernel/bpf_stats_enabled", 1);
 }
 
 int boot_check_sentinel(const char *path, struct ktstr_error *err)

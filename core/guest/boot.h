@@ -13,7 +13,8 @@
 /* Mount what the agent needs, and what plugins may like. A required one that fails is the error. */
 int boot_mount(struct ktstr_error *err);
 
-/* As many tasks and open files as the largest spawn takes. After boot_mount(). */
+/* As many tasks and open files as the largest spawn takes, and run times of BPF programs. After
+ * boot_mount(). */
 void boot_raise_limits(void);
 
 /* -ENODATA with the sentence when @path is missing. */

@@ -11,30 +11,18 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "guest/services_kernel.h"
-#include "plugin/op.h"
+#include "guest/services_scheduler.h"
 #include "wire/types.h"
 
 /* How often a hold asks the scheduler whether it lives. */
 #define ALIVE_INTERVAL_NS (100 * NS_PER_MS)
-
-/* Bits of ktstr_stimulus.op_kinds. */
-enum op {
-	OP_CGROUP_CREATE = 0,
-	OP_CGROUP_REMOVE = 2,
-	OP_SET_CPUS = 3,
-	OP_CLEAR_CPUS = 4,
-	OP_SPAWN = 6,
-	OP_STOP = 7,
-	OP_SNAPSHOT = 16,
-	OP_WATCH = 17,
-};
 
 static struct services *services_of(struct ktstr_guest *g)
 {
 	return (struct services *)g;
 }
 
-static void note_op(struct services *services, enum op op)
+void services_note_op(struct services *services, enum services_op op)
 {
 	services->op_kinds |= 1u << op;
 	if (services->op_count < UINT16_MAX)
@@ -94,6 +82,8 @@ static int guest_emit(struct ktstr_guest *g, uint32_t msg_type, const void *payl
 		if (msg_type == agents_own[i])
 			return ktstr_fail(err, -EINVAL, "only the agent sends %s frames",
 					  type->name);
+	if (msg_type == KTSTR_MSG_SCX_EXIT)
+		life_note_exit(&services_of(g)->life, payload, length);
 	return send_failed(channel_send(&services_of(g)->link->sender, msg_type, payload, length),
 			   type->name, err);
 }
@@ -116,7 +106,7 @@ static int send_stimulus(struct services *services, uint32_t msg_type, struct kt
 	uint32_t cgroups = cgroups_count(services->cgroups);
 	struct ktstr_stimulus stimulus = {
 		.elapsed_ms = (uint32_t)services_elapsed_ms(services),
-		.step_index = services->step_index,
+		.step_index = services->life.place.step,
 		.op_count = services->op_count,
 		.op_kinds = services->op_kinds,
 		.cgroup_count = (uint16_t)(cgroups < UINT16_MAX ? cgroups : UINT16_MAX),
@@ -135,9 +125,9 @@ static int guest_step_end(struct ktstr_guest *g, struct ktstr_error *err)
 {
 	struct services *services = services_of(g);
 
-	if (!services->is_step_open)
+	if (!services->life.place.is_open)
 		return ktstr_fail(err, -EINVAL, "no step is open");
-	services->is_step_open = false;
+	services->life.place.is_open = false;
 	return send_stimulus(services, KTSTR_MSG_STEP_END, err);
 }
 
@@ -157,37 +147,19 @@ static int guest_step(struct ktstr_guest *g, const char *name, uint32_t index, u
 	if (index == 0 || index > UINT16_MAX || count > UINT16_MAX)
 		return ktstr_fail(err, -EINVAL, "step '%s': number %u of %u is not in 1 to %u",
 				  name, index, count, UINT16_MAX);
-	if (services->is_step_open)
+	if (services->life.place.is_open)
 		rc = guest_step_end(g, err);
+	if (rc == 0)
+		rc = life_check(&services->life, err);
 	if (rc < 0)
 		return rc;
-	services->step_index = info.index;
-	services->is_step_open = true;
+	services->life.place = (struct life_place){ .step = info.index,
+						    .is_open = true,
+						    .start_ns = clock_monotonic_ns() };
 	rc = send_failed(channel_send_pair(&services->link->sender, KTSTR_MSG_STEP, &info,
 					   sizeof(info), name, info.name_length),
 			 "a step", err);
 	return rc < 0 ? rc : send_stimulus(services, KTSTR_MSG_STIMULUS, err);
-}
-
-static int check_scheduler(struct services *services, struct ktstr_error *err)
-{
-	if (services->scheduler_death.code == 0 && services->scheduler &&
-	    KTSTR_HAS(services->scheduler, alive)) {
-		struct ktstr_error death = { 0 };
-		int rc = services->scheduler->alive(&services->guest, services->scheduler_state,
-						    &death);
-
-		rc = plugin_op_result(rc, "alive", &death);
-		if (rc < 0 && !death.text[0])
-			(void)ktstr_fail(&death, -ESRCH, "%s", strerror(-rc));
-		if (rc < 0) {
-			death.code = -ESRCH;
-			services->scheduler_death = death;
-		}
-	}
-	if (services->scheduler_death.code)
-		*err = services->scheduler_death;
-	return services->scheduler_death.code;
 }
 
 /* The scenario may think nothing of it, but its workers are what it is judged by. */
@@ -204,11 +176,11 @@ static void hold_wait(struct services *services, uint64_t now_ns, uint64_t until
 	struct pollfd poll_fds[] = {
 		{ .fd = services->link->stop_fd, .events = POLLIN },
 		{ .fd = workers_watch_fd(services->workers), .events = POLLIN },
+		{ .fd = life_poll_fd(&services->life), .events = POLLIN },
 	};
 	struct timespec left;
 
-	if (until_ns - now_ns > ALIVE_INTERVAL_NS && services->scheduler &&
-	    KTSTR_HAS(services->scheduler, alive))
+	if (until_ns - now_ns > ALIVE_INTERVAL_NS && life_is_watched(&services->life))
 		until_ns = now_ns + ALIVE_INTERVAL_NS;
 	left.tv_sec = (time_t)((until_ns - now_ns) / NS_PER_S);
 	left.tv_nsec = (long)((until_ns - now_ns) % NS_PER_S);
@@ -226,12 +198,13 @@ static int guest_hold(struct ktstr_guest *g, uint64_t duration_ns, struct ktstr_
 
 		if (guest_stopping(g))
 			return ktstr_fail(err, -ECANCELED, "the run is to end early");
-		rc = check_scheduler(services, err);
+		rc = life_check(&services->life, err);
 		if (rc == 0)
 			rc = note_worker_death(services, workers_check(services->workers, err),
 					       err);
 		if (rc < 0)
 			return rc;
+		observer_tell_running(&services->life.observer);
 		now_ns = clock_monotonic_ns();
 		if (now_ns >= until_ns)
 			return 0;
@@ -263,7 +236,7 @@ static int guest_cgroup_create(struct ktstr_guest *g, const struct ktstr_cgroup_
 
 	if (rc < 0)
 		return rc;
-	note_op(services, OP_CGROUP_CREATE);
+	services_note_op(services, OP_CGROUP_CREATE);
 	rc = send_cgroup(services, id, err);
 	if (rc == 0)
 		*ret_id = id;
@@ -283,7 +256,7 @@ static int guest_cgroup_set_cpus(struct ktstr_guest *g, uint32_t id,
 
 	if (rc < 0)
 		return rc;
-	note_op(services, ktstr_cpuset_count(cpus) ? OP_SET_CPUS : OP_CLEAR_CPUS);
+	services_note_op(services, ktstr_cpuset_count(cpus) ? OP_SET_CPUS : OP_CLEAR_CPUS);
 	return send_cgroup(services, id, err);
 }
 
@@ -304,11 +277,7 @@ static int find_workload(const struct services *services, const struct ktstr_val
 	return ktstr_fail(err, -ENOENT, "workload '%s' was not shipped to the guest", value->s);
 }
 
-/*
- * Starting and stopping workers is the agent's time, not the scenario's: neither does its clock go
- * on, nor is its plugin to blame for what it takes.
- */
-static uint32_t pause_scenario(struct services *services)
+uint32_t services_pause(struct services *services)
 {
 	struct session_status *status = services->link->status;
 	uint32_t before = status->is_winding_up;
@@ -319,7 +288,7 @@ static uint32_t pause_scenario(struct services *services)
 	return before;
 }
 
-static void resume_scenario(struct services *services, uint32_t before)
+void services_resume(struct services *services, uint32_t before)
 {
 	(void)channel_send(&services->link->sender, KTSTR_MSG_SCENARIO_RESUME, NULL, 0);
 	services->link->status->is_winding_up = before;
@@ -335,11 +304,11 @@ static int guest_spawn(struct ktstr_guest *g, const struct ktstr_spawn_spec *spe
 
 	if (rc < 0)
 		return rc;
-	before = pause_scenario(services);
+	before = services_pause(services);
 	rc = workers_spawn(services->workers, ops, spec->workload->s, spec, ret_group, err);
-	resume_scenario(services, before);
+	services_resume(services, before);
 	if (rc == 0)
-		note_op(services, OP_SPAWN);
+		services_note_op(services, OP_SPAWN);
 	return rc;
 }
 
@@ -354,10 +323,10 @@ static int send_report(void *arg, const struct ktstr_worker_report *report, cons
 static int collect(struct services *services, const struct worker_filter *filter,
 		   struct ktstr_error *err)
 {
-	uint32_t before = pause_scenario(services);
+	uint32_t before = services_pause(services);
 	int rc = workers_collect(services->workers, filter, send_report, services, err);
 
-	resume_scenario(services, before);
+	services_resume(services, before);
 	return note_worker_death(services, rc, err);
 }
 
@@ -365,7 +334,7 @@ static int guest_stop(struct ktstr_guest *g, uint32_t group, struct ktstr_error 
 {
 	struct worker_filter filter = { .group = group };
 
-	note_op(services_of(g), OP_STOP);
+	services_note_op(services_of(g), OP_STOP);
 	return collect(services_of(g), &filter, err);
 }
 
@@ -375,7 +344,7 @@ static int guest_stop_cgroup(struct ktstr_guest *g, uint32_t cgroup_id, struct k
 
 	if (cgroup_id && !cgroups_name(services_of(g)->cgroups, cgroup_id))
 		return ktstr_fail(err, -ENOENT, "there is no cgroup with the id %u", cgroup_id);
-	note_op(services_of(g), OP_STOP);
+	services_note_op(services_of(g), OP_STOP);
 	return collect(services_of(g), &filter, err);
 }
 
@@ -386,7 +355,7 @@ static int guest_cgroup_remove(struct ktstr_guest *g, uint32_t id, struct ktstr_
 	if (rc == 0)
 		rc = cgroups_remove(services_of(g)->cgroups, id, err);
 	if (rc == 0)
-		note_op(services_of(g), OP_CGROUP_REMOVE);
+		services_note_op(services_of(g), OP_CGROUP_REMOVE);
 	return rc;
 }
 
@@ -397,7 +366,7 @@ static int guest_snapshot(struct ktstr_guest *g, const char *tag,
 	int rc = services_snapshot(&services_of(g)->requester, tag, ranges, count, err);
 
 	if (rc == 0)
-		note_op(services_of(g), OP_SNAPSHOT);
+		services_note_op(services_of(g), OP_SNAPSHOT);
 	return rc;
 }
 
@@ -406,7 +375,7 @@ static int guest_watch(struct ktstr_guest *g, const char *symbol, struct ktstr_e
 	int rc = services_watch(&services_of(g)->requester, symbol, err);
 
 	if (rc == 0)
-		note_op(services_of(g), OP_WATCH);
+		services_note_op(services_of(g), OP_WATCH);
 	return rc;
 }
 
@@ -422,13 +391,6 @@ static int guest_kernel_write(struct ktstr_guest *g, const char *tag, uint32_t m
 			      struct ktstr_error *err)
 {
 	return services_kernel_write(&services_of(g)->requester, tag, mode, ranges, count, err);
-}
-
-static int guest_scheduler_log(struct ktstr_guest *g)
-{
-	int fd = services_of(g)->link->log_fd;
-
-	return fd < 0 ? -ENOSYS : fd;
 }
 
 static const struct ktstr_guest_ops guest_ops = {
@@ -452,7 +414,11 @@ static const struct ktstr_guest_ops guest_ops = {
 	.watch = guest_watch,
 	.kernel_read = guest_kernel_read,
 	.kernel_write = guest_kernel_write,
-	.scheduler_log = guest_scheduler_log,
+	.scheduler_log = services_scheduler_log,
+	.scheduler_attach = services_scheduler_attach,
+	.scheduler_detach = services_scheduler_detach,
+	.scheduler_restart = services_scheduler_restart,
+	.scheduler_replace = services_scheduler_replace,
 };
 
 int services_init(struct services *services, const struct services_spec *spec,
@@ -463,6 +429,14 @@ int services_init(struct services *services, const struct services_spec *spec,
 		.stop_timeout_ns = WORKER_STOP_TIMEOUT_NS,
 		.is_hurried = &spec->link->status->is_stopping,
 		.hurried_timeout_ns = WORKER_HURRIED_TIMEOUT_NS,
+	};
+	struct life_spec life_spec = {
+		.guest = &services->guest,
+		.link = spec->link,
+		.paths = spec->observer_paths,
+		.schedulers = spec->schedulers,
+		.count = spec->scheduler_count,
+		.timeout_ns = spec->scheduler_timeout_ns,
 	};
 	int rc;
 
@@ -478,6 +452,7 @@ int services_init(struct services *services, const struct services_spec *spec,
 	rc = cgroups_new(spec->cgroup_mount, &services->cgroups, err);
 	if (rc < 0)
 		return rc;
+	life_init(&services->life, &life_spec);
 	workers_spec.cgroups = services->cgroups;
 	rc = workers_new(&workers_spec, &services->workers, err);
 	if (rc < 0)
@@ -491,6 +466,7 @@ void services_done(struct services *services)
 	services->workers = NULL;
 	cgroups_free(services->cgroups);
 	services->cgroups = NULL;
+	life_done(&services->life);
 	requester_done(&services->requester);
 }
 
@@ -505,7 +481,7 @@ int services_finish(struct services *services, struct ktstr_error *err)
 	struct ktstr_error later;
 	int step_rc = 0, rc;
 
-	if (services->is_step_open)
+	if (services->life.place.is_open)
 		step_rc = guest_step_end(&services->guest, err);
 	rc = collect(services, &all, step_rc < 0 ? &later : err);
 	return step_rc < 0 ? step_rc : rc;

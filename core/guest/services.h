@@ -10,6 +10,7 @@
 #include "guest/cgroup.h"
 #include "guest/random.h"
 #include "guest/request.h"
+#include "guest/scheduler_life.h"
 #include "guest/session.h"
 #include "guest/worker.h"
 #include "ktstr/guest.h"
@@ -24,16 +25,11 @@ struct services {
 	struct requester requester; /* to the host */
 	struct plugin **plugins;    /* what spawn() finds workloads in */
 	size_t plugin_count;
-	/* The scheduler, once it has started. */
-	const struct ktstr_scheduler_ops *scheduler;
-	void *scheduler_state;
-	struct ktstr_error scheduler_death; /* code 0: it lives */
+	struct life life; /* of the schedulers */
 	/* The first worker that died, whatever the scenario made of it; code 0: none did. */
 	struct ktstr_error worker_death;
-	/* The scenario and its open step. */
+	/* The scenario; its step is the life's place. */
 	uint64_t start_ns; /* of SCENARIO_START; 0: not yet */
-	uint16_t step_index;
-	bool is_step_open;
 	uint16_t op_count; /* since the last stimulus frame */
 	uint32_t op_kinds;
 };
@@ -45,12 +41,43 @@ struct services_spec {
 	uint64_t seed;
 	struct plugin **plugins; /* borrowed */
 	size_t plugin_count;
+	const struct scheduler *schedulers; /* borrowed; the first is the run's own */
+	size_t scheduler_count;
+	uint64_t scheduler_timeout_ns;
+	const struct observer_paths *observer_paths; /* NULL: the kernel is not looked at */
+};
+
+/* Bits of ktstr_stimulus.op_kinds. */
+enum services_op {
+	OP_CGROUP_CREATE = 0,
+	OP_CGROUP_REMOVE = 2,
+	OP_SET_CPUS = 3,
+	OP_CLEAR_CPUS = 4,
+	OP_SPAWN = 6,
+	OP_STOP = 7,
+	OP_SNAPSHOT = 16,
+	OP_WATCH = 17,
+	OP_SCHEDULER_ATTACH = 18,
+	OP_SCHEDULER_DETACH = 19,
+	OP_SCHEDULER_RESTART = 20,
+	OP_SCHEDULER_REPLACE = 21,
 };
 
 int services_init(struct services *services, const struct services_spec *spec,
 		  struct ktstr_error *err);
 /* Kills workers that are left, and removes the cgroups. */
 void services_done(struct services *services);
+
+/* For the next stimulus frame. */
+void services_note_op(struct services *services, enum services_op op);
+
+/*
+ * What happens between these two is the agent's time, not the scenario's: neither does its clock go
+ * on, nor is its plugin to blame for what it takes. services_pause() returns what services_resume()
+ * wants.
+ */
+uint32_t services_pause(struct services *services);
+void services_resume(struct services *services, uint32_t before);
 
 /* The scenario's clock starts. */
 void services_start(struct services *services);

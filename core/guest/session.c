@@ -27,13 +27,13 @@ struct session {
 	struct job *job;
 	struct plugin **plugins; /* in the order of the job; may end in NULLs */
 	size_t plugin_count;
-	const struct ktstr_scheduler_ops *scheduler;
+	struct scheduler *schedulers; /* the run's own, then those of the job's `staged` */
+	struct bound **scheduler_bounds;
+	size_t scheduler_count;
 	const struct ktstr_scenario_ops *scenario;
-	struct bound *scheduler_bound;
 	struct bound *scenario_bound;
 	struct services services;
 	bool has_services;
-	bool is_scheduler_up;
 };
 
 /* Where we are, for PID 1, should this process not come back. */
@@ -166,29 +166,71 @@ static int bind(struct session *session, uint32_t kind, const char *name, const 
 			   &tables, ret_bound, err);
 }
 
+static int bind_scheduler(struct session *session, const char *name, const char *plugin,
+			  const struct node *params, struct ktstr_error *err)
+{
+	size_t index = session->scheduler_count;
+	struct scheduler *scheduler = &session->schedulers[index];
+	const struct ktstr_plugin *descriptor = NULL;
+	int rc = bind(session, KTSTR_KIND_SCHEDULER, plugin, params, &descriptor,
+		      &session->scheduler_bounds[index], err);
+
+	if (rc < 0)
+		return rc;
+	*scheduler = (struct scheduler){
+		.name = name,
+		.plugin = plugin,
+		.ops = descriptor->scheduler,
+		.values = bound_values(session->scheduler_bounds[index]),
+	};
+	session->scheduler_count++;
+	return 0;
+}
+
+static int bind_schedulers(struct session *session, struct ktstr_error *err)
+{
+	const struct job *job = session->job;
+	int rc;
+
+	session->schedulers = calloc(job->staged_count + 1, sizeof(*session->schedulers));
+	session->scheduler_bounds =
+		calloc(job->staged_count + 1, sizeof(struct bound *)); /* of each */
+	if (!session->schedulers || !session->scheduler_bounds)
+		return ktstr_fail(err, -ENOMEM, "no memory for the schedulers");
+	rc = bind_scheduler(session, "", job->scheduler, job->scheduler_params, err);
+	for (size_t i = 0; rc == 0 && i < job->staged_count; i++) {
+		const struct job_scheduler *staged = &job->staged[i];
+
+		rc = bind_scheduler(session, staged->name, staged->plugin, staged->params, err);
+	}
+	return rc;
+}
+
 static int bind_all(struct session *session, struct ktstr_error *err)
 {
 	const struct job *job = session->job;
 	const struct ktstr_plugin *descriptor = NULL;
-	int rc = bind(session, KTSTR_KIND_SCHEDULER, job->scheduler, job->scheduler_params,
-		      &descriptor, &session->scheduler_bound, err);
+	int rc = bind_schedulers(session, err);
 
-	if (rc < 0)
-		return rc;
-	session->scheduler = descriptor->scheduler;
-	rc = bind(session, KTSTR_KIND_SCENARIO, job->scenario, job->scenario_params, &descriptor,
-		  &session->scenario_bound, err);
+	if (rc == 0)
+		rc = bind(session, KTSTR_KIND_SCENARIO, job->scenario, job->scenario_params,
+			  &descriptor, &session->scenario_bound, err);
 	if (rc < 0)
 		return rc;
 	session->scenario = descriptor->scenario;
 	return 0;
 }
 
-static int make_services(struct session *session, const char *cgroup_mount, struct ktstr_error *err)
+static int make_services(struct session *session, const struct session_spec *session_spec,
+			 struct ktstr_error *err)
 {
 	struct services_spec spec = {
 		.link = session->link,
-		.cgroup_mount = cgroup_mount,
+		.cgroup_mount = session_spec->cgroup_mount,
+		.observer_paths = session_spec->observer_paths,
+		.schedulers = session->schedulers,
+		.scheduler_count = session->scheduler_count,
+		.scheduler_timeout_ns = session->job->scheduler_timeout_ns,
 		.topology = &session->job->topology,
 		.seed = session->job->seed,
 		.plugins = session->plugins,
@@ -204,14 +246,12 @@ static int make_services(struct session *session, const char *cgroup_mount, stru
 
 static int start_scheduler(struct session *session, struct ktstr_error *err)
 {
-	struct services *services = &session->services;
 	struct channel_sender *sender = &session->link->sender;
+	const struct scheduler *scheduler = &session->schedulers[0];
 	int rc;
 
-	enter(session, KTSTR_STAGE_SCHEDULER, "scheduler '%s'", session->job->scheduler);
-	rc = session->scheduler->start(&services->guest, bound_values(session->scheduler_bound),
-				       &services->scheduler_state, err);
-	rc = plugin_op_result(rc, "start", err);
+	enter(session, KTSTR_STAGE_SCHEDULER, "scheduler '%s'", scheduler->plugin);
+	rc = life_start(&session->services.life, scheduler, err);
 	if (rc < 0) {
 		(void)failed(session, KTSTR_STAGE_SCHEDULER, err, rc);
 		(void)channel_send_phase(sender,
@@ -220,8 +260,6 @@ static int start_scheduler(struct session *session, struct ktstr_error *err)
 					 err->text);
 		return rc;
 	}
-	session->is_scheduler_up = true;
-	services->scheduler = session->scheduler;
 	(void)channel_send_phase(sender, KTSTR_PHASE_SCHEDULER_ATTACHED, "");
 	return 0;
 }
@@ -247,6 +285,9 @@ static int play(struct session *session, struct ktstr_error *err)
 	services_start(services);
 	rc = plugin_op_result(scenario->run(&services->guest, values, state, err), "run", err);
 	session->link->status->is_winding_up = 1;
+	/* It may have died since the scenario last looked, or the scenario did not care. */
+	if (life_check(&services->life, rc < 0 ? &later : err) < 0 && rc == 0)
+		rc = -ESRCH;
 	finish_rc = services_finish(services, rc < 0 ? &later : err);
 	end.elapsed_ms = services_elapsed_ms(services);
 	end.total_iterations = workers_iterations(services->workers);
@@ -260,7 +301,7 @@ static int play(struct session *session, struct ktstr_error *err)
 static int tell_result(struct session *session, int rc, struct ktstr_error *err)
 {
 	struct channel_sender *sender = &session->link->sender;
-	const struct ktstr_error *death = &session->services.scheduler_death;
+	const struct ktstr_error *death = &session->services.life.death;
 	const struct ktstr_error *worker_death = &session->services.worker_death;
 	bool is_stopping = session->link->status->is_stopping != 0;
 
@@ -297,20 +338,23 @@ static int tell_result(struct session *session, int rc, struct ktstr_error *err)
 
 static int stop_scheduler(struct session *session)
 {
-	struct services *services = &session->services;
+	struct life *life = &session->services.life;
 	struct ktstr_error err = { 0 };
+	bool is_forced = false;
+	const char *plugin;
 	int rc;
 
-	if (!session->is_scheduler_up)
+	if (!life->up)
 		return 0;
-	session->is_scheduler_up = false;
-	enter(session, KTSTR_STAGE_SCHEDULER, "scheduler '%s'", session->job->scheduler);
-	rc = plugin_op_result(
-		session->scheduler->stop(&services->guest, services->scheduler_state, &err), "stop",
-		&err);
-	services->scheduler = NULL;
+	plugin = life->up->plugin;
+	enter(session, KTSTR_STAGE_SCHEDULER, "scheduler '%s'", plugin);
+	rc = life_stop(life, &is_forced, &err);
+	if (is_forced)
+		ktstr_log(&session->services.guest, KTSTR_LOG_WARN,
+			  "scheduler '%s' let go only when the kernel was told to throw it out",
+			  plugin);
 	/* A dead one may well refuse to stop. */
-	if (rc < 0 && !services->scheduler_death.code)
+	if (rc < 0 && !life->death.code)
 		return failed(session, KTSTR_STAGE_SCHEDULER, &err, rc);
 	return 0;
 }
@@ -318,7 +362,7 @@ static int stop_scheduler(struct session *session)
 /* The last word on a scheduler that died: the host ends the run when it hears it. */
 static void tell_death(struct session *session)
 {
-	const struct ktstr_error *death = &session->services.scheduler_death;
+	const struct ktstr_error *death = &session->services.life.death;
 	int32_t code = 1;
 
 	if (death->code)
@@ -332,7 +376,10 @@ static void session_done(struct session *session)
 	if (session->has_services)
 		services_done(&session->services);
 	bound_free(session->scenario_bound);
-	bound_free(session->scheduler_bound);
+	for (size_t i = 0; i < session->scheduler_count; i++)
+		bound_free(session->scheduler_bounds[i]);
+	free(session->scheduler_bounds);
+	free(session->schedulers);
 	for (size_t i = 0; i < session->plugin_count; i++)
 		plugin_free(session->plugins[i]);
 	free(session->plugins);
@@ -352,7 +399,7 @@ static int prepare(struct session *session, const struct session_spec *spec)
 	if (rc == 0)
 		rc = bind_all(session, &err);
 	if (rc == 0)
-		rc = make_services(session, spec->cgroup_mount, &err);
+		rc = make_services(session, spec, &err);
 	if (rc < 0)
 		return failed(session, session->link->status->stage, &err, rc);
 	return 0;

@@ -11,6 +11,11 @@
 #include "guest/channel.h"
 #include "guest/crash.h"
 
+/* What of a scheduler is at work: PID 1 ends it when it takes too long. */
+#define SESSION_OP_NONE 0u
+#define SESSION_OP_START 1u
+#define SESSION_OP_STOP 2u
+
 /* In memory that PID 1 and the session share. */
 struct session_status {
 	volatile uint32_t is_stopping; /* by PID 1: end early */
@@ -19,6 +24,11 @@ struct session_status {
 	 * plugin is at work. */
 	volatile uint32_t is_winding_up;
 	volatile uint32_t is_done; /* the session came to its own end */
+	volatile uint32_t op;	   /* SESSION_OP_; set after the two below */
+	volatile uint64_t op_start_ns;
+	volatile uint64_t op_limit_ns;
+	/* By PID 1: the stop took so long that the kernel was told to throw the scheduler out. */
+	volatile uint32_t is_forced;
 	struct crash_record crash;
 	char subject[64]; /* whose code runs: "scenario 'cpu_hog'" */
 };
@@ -32,9 +42,12 @@ struct session_link {
 	int log_fd;   /* what schedulers log goes in here; -1: nowhere */
 };
 
+struct observer_paths;
+
 struct session_spec {
 	const char *job_path;
 	const char *cgroup_mount;
+	const struct observer_paths *observer_paths; /* NULL: the kernel is not looked at */
 };
 
 /* The whole session. The exit code of the agent: 0, or 1 after an error that was sent. */

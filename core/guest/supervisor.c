@@ -18,14 +18,18 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "guest/fall_back.h"
 #include "guest/forward.h"
 #include "guest/relay.h"
+#include "guest/scx_state.h"
 #include "guest/wake.h"
 
 /* Frames of one output before the others get their turn. */
 #define TURN_MAX 16
 /* How long killed processes may take to be gone. */
 #define KILL_TIMEOUT_NS (2 * NS_PER_S)
+/* The same for a session that the kernel does not let go. */
+#define STUCK_TIMEOUT_NS (500 * NS_PER_MS)
 /* The agent must run when the scheduler under test does not let anybody else run. */
 #define INIT_PRIORITY 2
 #define SESSION_PRIORITY 1
@@ -56,8 +60,9 @@ struct supervisor {
 	pid_t session;
 	int session_fd;
 	bool is_gone;
-	siginfo_t end;	  /* of the session */
-	uint64_t stop_ns; /* when the host asked for an early end; 0: it did not */
+	siginfo_t end;	    /* of the session */
+	uint64_t stop_ns;   /* when the host asked for an early end; 0: it did not */
+	uint64_t killed_ns; /* when the session was; 0: it was not */
 	/* What is wrong with the session, should it be so; code 0: nothing. */
 	struct ktstr_error fault;
 	uint32_t fault_stage; /* where the session was then: it may still go on a little */
@@ -184,8 +189,11 @@ static int start_session(struct supervisor *supervisor)
 
 static void kill_session(struct supervisor *supervisor)
 {
-	if (!supervisor->is_gone)
-		(void)kill(supervisor->session, SIGKILL);
+	if (supervisor->is_gone)
+		return;
+	(void)kill(supervisor->session, SIGKILL);
+	if (!supervisor->killed_ns)
+		supervisor->killed_ns = clock_monotonic_ns();
 }
 
 static void reap_session(struct supervisor *supervisor)
@@ -283,15 +291,75 @@ static void enforce_deadline(struct supervisor *supervisor)
 	supervisor->stop_ns = 0;
 }
 
+/* When a start() or stop() of a scheduler must be over; UINT64_MAX: none is at work. */
+static uint64_t op_end_ns(const struct supervisor *supervisor)
+{
+	const struct session_status *status = supervisor->status;
+	uint64_t end_ns;
+
+	if (__atomic_load_n(&status->op, __ATOMIC_ACQUIRE) == SESSION_OP_NONE ||
+	    supervisor->killed_ns)
+		return UINT64_MAX;
+	end_ns = status->op_start_ns + status->op_limit_ns;
+	return end_ns < status->op_start_ns ? UINT64_MAX : end_ns;
+}
+
+/* When a scheduler that does not let go is to be thrown out. */
+static uint64_t release_ns(const struct supervisor *supervisor)
+{
+	const struct session_status *status = supervisor->status;
+
+	if (!supervisor->spec->sysrq || supervisor->killed_ns || status->is_forced ||
+	    __atomic_load_n(&status->op, __ATOMIC_ACQUIRE) != SESSION_OP_STOP)
+		return UINT64_MAX;
+	return status->op_start_ns + SUPERVISOR_RELEASE_NS;
+}
+
+static void throw_out(const struct supervisor *supervisor)
+{
+	if (supervisor->spec->sysrq)
+		scx_throw_out(supervisor->spec->sysrq);
+}
+
+/* The plugin may hang in the kernel, for as long as a scheduler is in charge that runs nobody. */
+static void enforce_op(struct supervisor *supervisor)
+{
+	uint64_t now_ns = clock_monotonic_ns(), end_ns = op_end_ns(supervisor);
+	struct session_status *status = supervisor->status;
+	char text[64];
+
+	if (now_ns >= end_ns) {
+		(void)ktstr_fail(&supervisor->fault, -ETIMEDOUT, "%s did not %s within %g s",
+				 subject(supervisor, text),
+				 status->op == SESSION_OP_STOP ? "stop" : "start",
+				 (double)status->op_limit_ns / (double)NS_PER_S);
+		supervisor->fault_stage = status->stage;
+		throw_out(supervisor);
+		kill_session(supervisor);
+	} else if (now_ns >= release_ns(supervisor)) {
+		throw_out(supervisor);
+		status->is_forced = 1;
+	}
+}
+
 /* When there is something to do, should nothing happen before; UINT64_MAX: never. */
 static uint64_t next_look_ns(const struct supervisor *supervisor, uint64_t now_ns)
 {
-	uint64_t deadline_ns = session_deadline_ns(supervisor);
-	uint64_t rest_ns = supervisor->log.rest_ns;
+	const uint64_t looks_ns[] = {
+		session_deadline_ns(supervisor),
+		op_end_ns(supervisor),
+		release_ns(supervisor),
+		supervisor->log.read_fd >= 0 && supervisor->log.rest_ns > now_ns
+			? supervisor->log.rest_ns
+			: UINT64_MAX,
+		supervisor->killed_ns ? supervisor->killed_ns + STUCK_TIMEOUT_NS : UINT64_MAX,
+	};
+	uint64_t next_ns = UINT64_MAX;
 
-	if (supervisor->log.read_fd >= 0 && rest_ns > now_ns && rest_ns < deadline_ns)
-		return rest_ns;
-	return deadline_ns;
+	for (size_t i = 0; i < ARRAY_SIZE(looks_ns); i++)
+		if (looks_ns[i] < next_ns)
+			next_ns = looks_ns[i];
+	return next_ns;
 }
 
 static void wait_for_news(struct supervisor *supervisor, struct pollfd poll_fds[SOURCE_COUNT])
@@ -319,10 +387,17 @@ static void wait_for_news(struct supervisor *supervisor, struct pollfd poll_fds[
 			poll_fds[i].revents = 0;
 }
 
+/* A killed process may hang in the kernel. */
+static bool is_stuck(const struct supervisor *supervisor)
+{
+	return supervisor->killed_ns &&
+	       clock_monotonic_ns() >= supervisor->killed_ns + STUCK_TIMEOUT_NS;
+}
+
 /* Until the session has ended. */
 static int watch(struct supervisor *supervisor)
 {
-	while (!supervisor->is_gone) {
+	while (!supervisor->is_gone && !is_stuck(supervisor)) {
 		struct pollfd poll_fds[SOURCE_COUNT];
 		int rc = 0;
 
@@ -344,6 +419,7 @@ static int watch(struct supervisor *supervisor)
 		if (poll_fds[SOURCE_SESSION].revents)
 			reap_session(supervisor);
 		enforce_deadline(supervisor);
+		enforce_op(supervisor);
 	}
 	return 0;
 }
@@ -351,7 +427,8 @@ static int watch(struct supervisor *supervisor)
 /* Leave nobody alive who could still print. */
 static void kill_rest(struct supervisor *supervisor)
 {
-	uint64_t end_ns = clock_monotonic_ns() + KILL_TIMEOUT_NS;
+	uint64_t end_ns =
+		clock_monotonic_ns() + (supervisor->is_gone ? KILL_TIMEOUT_NS : STUCK_TIMEOUT_NS);
 	struct timespec step = { .tv_nsec = 100 * (long)NS_PER_MS };
 	sigset_t child;
 
@@ -434,6 +511,11 @@ static int close_stream(struct supervisor *supervisor, int32_t *ret_code)
 	if (rc < 0)
 		return rc;
 	judge_end(supervisor);
+	if (supervisor->spec->sched_ext)
+		rc = fall_back(supervisor->spec->sched_ext, supervisor->spec->sysrq, port,
+			       supervisor->fault.code != 0);
+	if (rc < 0)
+		return rc;
 	/* As the kernel tells it: what both can write proves nothing. */
 	*ret_code = supervisor->fault.code ? 1 : supervisor->end.si_status;
 	if (supervisor->fault.code)

@@ -18,6 +18,8 @@
  * then take to wind up. */
 #define SUPERVISOR_STOP_GRACE_NS (1 * NS_PER_S)
 #define SUPERVISOR_WIND_UP_NS (8 * NS_PER_S)
+/* A scheduler that does not let go for so long is thrown out by the kernel. */
+#define SUPERVISOR_RELEASE_NS (2 * NS_PER_S)
 
 struct supervisor_spec {
 	struct port *port;
@@ -25,6 +27,8 @@ struct supervisor_spec {
 	bool is_init; /* this process is PID 1: nothing else may live after the session */
 	uint64_t stop_grace_ns;
 	uint64_t wind_up_ns;
+	const char *sched_ext; /* see SCX_SYSFS; NULL: nobody looks whether the kernel is free */
+	const char *sysrq;     /* see SCX_SYSRQ; NULL: nothing is thrown out */
 	/* The session: runs in a child process, and returns its exit code. */
 	int (*session)(void *arg, struct session_link *link);
 	void *arg;

@@ -64,8 +64,9 @@ static int is_alive(struct ktstr_guest *g, void *state, struct ktstr_error *err)
 	return alive_result ? ktstr_fail(err, alive_result, "it left the building") : 0;
 }
 
-static const struct ktstr_scheduler_ops scheduler = { .size = sizeof(scheduler),
-						      .alive = is_alive };
+static const struct ktstr_scheduler_ops scheduler_ops = { .size = sizeof(scheduler_ops),
+							  .alive = is_alive };
+static const struct scheduler scheduler = { .name = "", .plugin = "sched", .ops = &scheduler_ops };
 
 /* The agent around them. */
 
@@ -358,7 +359,7 @@ Test(services, hold_ends_when_a_worker_dies)
 
 Test(services, hold_ends_when_the_scheduler_dies)
 {
-	services.scheduler = &scheduler;
+	services.life.up = &scheduler;
 	alive_result = 0;
 	cr_expect_eq(ktstr_hold(g, 1, &err), 0);
 	alive_result = -ESRCH;
