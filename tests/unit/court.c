@@ -62,6 +62,7 @@ int show(struct court *court, uint32_t msg_type, uint32_t flags, const void *pay
 				     .length = length,
 				     .flags = flags,
 				     .index = court->frames++,
+				     .host_ns = court->now_ns,
 				     .payload = payload };
 
 	return court->ops->observe(court->state, &frame, &court->err);

@@ -29,6 +29,7 @@ struct court {
 	const struct ktstr_checker_ops *ops;
 	void *state;
 	uint64_t frames;
+	uint64_t now_ns; /* when the host receives the next frame */
 	struct ktstr_error err;
 	struct found *found;
 	size_t count;
