@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/str.h"
 #include "ktstr/outcome.h"
 #include "ktstr/plugin.h"
 #include "ktstr/sched_ext.h"
@@ -99,11 +100,10 @@ static int read_text(const struct source *source, const struct ktstr_value *valu
 {
 	if (!value->s)
 		return 0;
-	for (const char *c = value->s; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			return fail_at(source, value, err,
-				       "a text that is expected is a part of one line; leave out "
-				       "line ends, tabs and the like");
+	if (!expectation_is_text(value->s))
+		return fail_at(source, value, err,
+			       "a text that is expected is a part of one line; leave out line "
+			       "ends, tabs and the like");
 	*ret = strdup(value->s);
 	return *ret ? 0 : no_memory(source, err);
 }
@@ -213,12 +213,62 @@ int expectation_kind(const char *name, uint32_t *ret)
 	return -EINVAL;
 }
 
+bool expectation_is_text(const char *text)
+{
+	char shown[EXPECT_TEXT_MAX + 1];
+
+	str_copy_line(shown, sizeof(shown), text, strlen(text));
+	return strcmp(shown, text) == 0;
+}
+
 bool expectation_names(const struct expectation *expect, const char *name)
 {
 	for (size_t i = 0; i < expect->checker_count; i++)
 		if (strcmp(expect->checkers[i], name) == 0)
 			return true;
 	return false;
+}
+
+static int copy_text(const char *text, char **ret)
+{
+	*ret = text ? strdup(text) : NULL;
+	return text && !*ret ? -ENOMEM : 0;
+}
+
+static int copy_checkers(const struct expectation *expect, struct expectation *copy)
+{
+	int rc = 0;
+
+	copy->checkers = calloc(expect->checker_count + 1, sizeof(*copy->checkers));
+	if (!copy->checkers)
+		return -ENOMEM;
+	for (; rc == 0 && copy->checker_count < expect->checker_count; copy->checker_count++)
+		rc = copy_text(expect->checkers[copy->checker_count],
+			       &copy->checkers[copy->checker_count]);
+	return rc;
+}
+
+int expectation_copy(const struct expectation *expect, struct expectation *ret)
+{
+	struct expectation copy = {
+		.is_given = expect->is_given,
+		.outcome = expect->outcome,
+		.has_scx_exit = expect->has_scx_exit,
+		.has_scx_kind = expect->has_scx_kind,
+		.scx_kind = expect->scx_kind,
+	};
+	int rc = copy_text(expect->scx_message, &copy.scx_message);
+
+	if (rc == 0)
+		rc = copy_text(expect->start_error, &copy.start_error);
+	if (rc == 0)
+		rc = copy_checkers(expect, &copy);
+	if (rc < 0) {
+		expectation_done(&copy);
+		return rc;
+	}
+	*ret = copy;
+	return 0;
 }
 
 void expectation_done(struct expectation *expect)

@@ -46,9 +46,15 @@ const char *expectation_flaw(const struct expectation *expect);
 /* The KTSTR_SCX_EXIT_ of a name that `expect:` knows. -EINVAL: it knows none. */
 int expectation_kind(const char *name, uint32_t *ret);
 
+/* Can it be a text that is expected: one line, at most EXPECT_TEXT_MAX bytes, nothing in it that
+ * could drive a terminal? */
+bool expectation_is_text(const char *text);
+
 /* Is checker @name to FAIL? */
 bool expectation_names(const struct expectation *expect, const char *name);
 
+/* A copy, to be freed by expectation_done(). 0, or -ENOMEM. */
+int expectation_copy(const struct expectation *expect, struct expectation *ret);
 void expectation_done(struct expectation *expect);
 
 #endif

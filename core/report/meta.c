@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "report/meta_expect.h"
 
 json_t *json_text(const char *text)
 {
@@ -162,6 +163,20 @@ static json_t *checkers_to_json(const struct meta *meta)
 	return list;
 }
 
+static json_t *staged_to_json(const struct meta *meta)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < meta->staged_count; i++) {
+		const struct meta_scheduler *s = &meta->staged[i];
+
+		json_add(&list,
+			 json_pack("{so so so}", "name", text_or_empty(s->name), "plugin",
+				   text_or_empty(s->plugin), "params", params_or_null(s->params)));
+	}
+	return list;
+}
+
 static json_t *vm_to_json(const struct meta *meta)
 {
 	const struct ktstr_topology *t = &meta->topology;
@@ -185,15 +200,16 @@ json_t *meta_to_json(const struct meta *meta)
 				   "release", text_or_empty(meta->kernel_release), "origin",
 				   text_or_empty(meta->kernel_origin));
 
-	return json_pack("{si so so s{so so} so so so so s{sI so} so so}", "schema_version",
-			 META_SCHEMA_VERSION, "ktstr_version", text_or_empty(meta->ktstr_version),
-			 "scenario", scenario, "scheduler", "plugin",
-			 text_or_empty(meta->scheduler), "params",
-			 params_or_null(meta->scheduler_params), "plugins", plugins_to_json(meta),
-			 "checkers", checkers_to_json(meta), "kernel", kernel, "vm",
-			 vm_to_json(meta), "host", "cpus", (json_int_t)meta->host_cpus, "uname",
-			 text_or_empty(meta->host_uname), "command", text_or_empty(meta->command),
-			 "console_log", text_or_empty(meta->console_log));
+	return json_pack(
+		"{si so so s{so so} so so so so so so s{sI so} so so}", "schema_version",
+		META_SCHEMA_VERSION, "ktstr_version", text_or_empty(meta->ktstr_version),
+		"scenario", scenario, "scheduler", "plugin", text_or_empty(meta->scheduler),
+		"params", params_or_null(meta->scheduler_params), "staged", staged_to_json(meta),
+		"expect", meta_expect_to_json(&meta->expect), "plugins", plugins_to_json(meta),
+		"checkers", checkers_to_json(meta), "kernel", kernel, "vm", vm_to_json(meta),
+		"host", "cpus", (json_int_t)meta->host_cpus, "uname",
+		text_or_empty(meta->host_uname), "command", text_or_empty(meta->command),
+		"console_log", text_or_empty(meta->console_log));
 }
 
 /* The first thing that was wrong; later reads do nothing once it is set. */
@@ -314,6 +330,28 @@ static void parse_checkers(struct parse *p, const json_t *root, struct meta *met
 	}
 }
 
+static void parse_staged(struct parse *p, const json_t *root, struct meta *meta)
+{
+	const json_t *list = member(p, root, "staged", JSON_ARRAY);
+
+	meta->staged = new_entries(p, list, sizeof(*meta->staged));
+	for (size_t i = 0; meta->staged && i < json_array_size(list); i++) {
+		const json_t *item = json_array_get(list, i);
+
+		meta->staged[meta->staged_count++] = (struct meta_scheduler){
+			.name = get_text(p, item, "name"),
+			.plugin = get_text(p, item, "plugin"),
+			.params = get_params(p, item),
+		};
+	}
+}
+
+static void parse_expect(struct parse *p, const json_t *root, struct meta *meta)
+{
+	if (p->rc == 0)
+		p->rc = meta_expect_parse(json_object_get(root, "expect"), &meta->expect, p->err);
+}
+
 static void parse_vm(struct parse *p, const json_t *root, struct meta *meta)
 {
 	const json_t *vm = member(p, root, "vm", JSON_OBJECT);
@@ -350,6 +388,8 @@ static void parse_root(struct parse *p, const json_t *root, struct meta *meta)
 	meta->seed = get_seed(p, scenario);
 	meta->scheduler = get_text(p, scheduler, "plugin");
 	meta->scheduler_params = get_params(p, scheduler);
+	parse_staged(p, root, meta);
+	parse_expect(p, root, meta);
 	parse_plugins(p, root, meta);
 	parse_checkers(p, root, meta);
 	meta->kernel_path = get_text(p, kernel, "path");
@@ -415,8 +455,17 @@ void meta_done(struct meta *meta)
 		free(c->kind);
 		node_free(c->params);
 	}
+	for (size_t i = 0; i < meta->staged_count; i++) {
+		struct meta_scheduler *s = &meta->staged[i];
+
+		free(s->name);
+		free(s->plugin);
+		node_free(s->params);
+	}
 	for (size_t i = 0; i < meta->argv_count; i++)
 		free(meta->argv[i]);
+	free(meta->staged);
+	expectation_done(&meta->expect);
 	free(meta->plugins);
 	free(meta->checkers);
 	free(meta->argv);

@@ -7,6 +7,9 @@
  * - ktstr_version: text
  * - scenario: {name, plugin, file, seed}
  * - scheduler: {plugin, params}
+ * - staged: [{name, plugin, params}], the schedulers that the scenario could change to
+ * - expect: null, or {outcome, scx_exit, start, checkers}: "pass" or "fail"; null or {kind,
+ * message}, both text or null; text or null; [text]
  * - plugins: [{kind, name, version, path, crc32, build_id}]; kind is "scheduler", "scenario",
  *   "workload" or "checker"; crc32 is a number
  * - checkers: [{name, path, kind, params}]; params a tree of text, null when none were given
@@ -25,6 +28,7 @@
 #include <jansson.h>
 
 #include "base/str.h"
+#include "config/expect.h"
 #include "ktstr/error.h"
 #include "ktstr/topology.h"
 #include "param/node.h"
@@ -49,6 +53,12 @@ struct meta_checker {
 	struct node *params; /* NULL: none given */
 };
 
+struct meta_scheduler {
+	char *name; /* what the scenario file calls it */
+	char *plugin;
+	struct node *params; /* NULL: none given */
+};
+
 struct meta {
 	char *ktstr_version;
 	char *scenario_name; /* of the scenario file */
@@ -57,6 +67,9 @@ struct meta {
 	uint64_t seed;
 	char *scheduler;
 	struct node *scheduler_params;
+	struct meta_scheduler *staged;
+	size_t staged_count;
+	struct expectation expect; /* not given: nothing */
 	struct meta_plugin *plugins;
 	size_t plugin_count;
 	struct meta_checker *checkers;

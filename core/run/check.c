@@ -229,6 +229,26 @@ static int load_given(struct check *check, const char *argument, struct ktstr_er
 	return rc;
 }
 
+/* Without a checker that is expected to FAIL there is no saying whether the run is as expected. */
+static int check_expected(const struct check *check, struct ktstr_error *err)
+{
+	const struct expectation *expect = &check->facts->meta->expect;
+
+	for (size_t i = 0; i < expect->checker_count; i++) {
+		const char *name = expect->checkers[i];
+		size_t k = 0;
+
+		while (k < check->checker_count && strcmp(check->checkers[k].name, name) != 0)
+			k++;
+		if (k == check->checker_count)
+			return ktstr_fail(err, -EINVAL,
+					  "'%s' was recorded with 'expect', which wants checker "
+					  "'%s' to FAIL; add --checker %s",
+					  check->run_path, name, name);
+	}
+	return 0;
+}
+
 static int find_checkers(struct check *check, struct ktstr_error *err)
 {
 	const struct run_options *options = check->options;
@@ -255,7 +275,7 @@ static int find_checkers(struct check *check, struct ktstr_error *err)
 				  "'%s' names no checker, so nothing could be judged; add one with "
 				  "--checker",
 				  check->run_path);
-	return rc;
+	return rc == 0 ? check_expected(check, err) : rc;
 }
 
 static int judge(struct check *check, struct ktstr_error *err)
@@ -276,9 +296,11 @@ static int judge(struct check *check, struct ktstr_error *err)
 		.plugin_folders = (const char *const *)check->paths.plugin_folders,
 		.time_limit_ns = check->options->checker_timeout_ns,
 		.signal_fd = check->signals.fd,
+		.expect = &meta->expect,
 	};
 	int rc = judge_run(&spec, &check->verdict, err);
 
+	check->verdict.expect = NULL; /* it is of the facts, which end before the verdict */
 	check->judging_ns = clock_monotonic_ns() - start_ns;
 	return rc;
 }

@@ -74,6 +74,24 @@ static void describe_checkers(const struct prepared *p, struct meta *meta, bool 
 	}
 }
 
+static void describe_staged(const struct prepared *p, struct meta *meta, bool *ok)
+{
+	meta->staged = calloc(p->staged_count + 1, sizeof(*meta->staged));
+	if (!meta->staged) {
+		*ok = false;
+		return;
+	}
+	for (size_t i = 0; i < p->staged_count; i++) {
+		const struct staged_scheduler *staged = &p->spec->staged[i];
+
+		meta->staged[meta->staged_count++] = (struct meta_scheduler){
+			.name = copy(staged->name, ok),
+			.plugin = copy(p->staged[i].plugin->descriptor->name, ok),
+			.params = copy_params(staged->plugin.params, ok),
+		};
+	}
+}
+
 static void describe_argv(char *const *argv, struct meta *meta, bool *ok)
 {
 	size_t count = 0;
@@ -129,6 +147,9 @@ int record_meta(const struct prepared *p, const struct run_options *options,
 		.console_log = copy(record->console_path, &ok),
 	};
 
+	describe_staged(p, &meta, &ok);
+	if (expectation_copy(&p->spec->expect, &meta.expect) < 0)
+		ok = false;
 	describe_plugins(p, &meta, &ok);
 	describe_checkers(p, &meta, &ok);
 	describe_argv(argv, &meta, &ok);

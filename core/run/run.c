@@ -24,6 +24,9 @@
 #include "vm/vm.h"
 
 /* From SCENARIO_END to END: workers are stopped and the scheduler is taken down. */
+/* So much longer than a scheduler may take to start, the host waits for the start of the scenario.
+ */
+#define SCHEDULER_MARGIN_NS (10 * NS_PER_S)
 #define TEARDOWN_TIMEOUT_NS (30 * NS_PER_S)
 
 struct run {
@@ -135,6 +138,14 @@ static int stage_meta(struct run *run, struct ktstr_error *err)
 	return rc;
 }
 
+/* The scheduler starts within it, and whether it hangs is for the guest to say. */
+static uint64_t boot_timeout_ns(const struct scenario_spec *spec)
+{
+	uint64_t least = spec->scheduler_timeout_ns + SCHEDULER_MARGIN_NS;
+
+	return spec->vm.boot_timeout_ns > least ? spec->vm.boot_timeout_ns : least;
+}
+
 static int stage_coord(struct run *run, struct ktstr_error *err)
 {
 	const struct prepared *p = run->prepared;
@@ -156,7 +167,7 @@ static int stage_coord(struct run *run, struct ktstr_error *err)
 		.runfile = run->record.writer,
 		.console_log_fd = run->record.console_fd,
 		/* Counted from the start of the run; the guest has its whole time from here. */
-		.boot_timeout_ns = since_start(run) + p->spec->vm.boot_timeout_ns,
+		.boot_timeout_ns = since_start(run) + boot_timeout_ns(p->spec),
 		.workload_duration_ns = p->needs.needs.duration_ns + p->spec->watchdog_ns,
 		.teardown_timeout_ns = TEARDOWN_TIMEOUT_NS,
 		.observer = &run->observe.observer,
@@ -199,6 +210,7 @@ static int stage_judge(struct run *run, struct ktstr_error *err)
 		.plugin_folders = (const char *const *)run->paths.plugin_folders,
 		.time_limit_ns = run->options->checker_timeout_ns,
 		.signal_fd = run->signals.fd,
+		.expect = &p->spec->expect,
 	};
 	int rc;
 
@@ -219,6 +231,7 @@ static int stage_judge(struct run *run, struct ktstr_error *err)
 		signals_forget(&run->signals);
 	observe_phase(&run->observe, "judging", "");
 	rc = judge_run(&spec, &run->verdict, err);
+	run->verdict.expect = NULL; /* it is of the scenario, which ends before the verdict */
 	run->is_interrupted |= run->verdict.interrupted_by != 0 || signals_have_come(&run->signals);
 	signals_done(&run->signals); /* later ones end us */
 	run->judging_ns = clock_monotonic_ns() - start_ns;

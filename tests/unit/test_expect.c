@@ -158,6 +158,44 @@ Test(expect, refusals_name_the_place)
 	}
 }
 
+Test(expect, knows_what_can_stand_in_a_line)
+{
+	char text[EXPECT_TEXT_MAX + 2];
+
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	cr_expect_not(expectation_is_text(text));
+	text[sizeof(text) - 2] = '\0';
+	cr_expect(expectation_is_text(text));
+	cr_expect(expectation_is_text("w\xc3\xbcrde: 'x[1]'"));
+	cr_expect_not(expectation_is_text("\xc2\x9b"
+					  "2J"));
+	cr_expect_not(expectation_is_text("a\nb"));
+}
+
+Test(expect, is_copied_whole)
+{
+	const struct expectation *expect =
+		expect_of("{outcome: fail, scx_exit: {kind: error, message: m}, start: s, "
+			  "checkers: [gap, fairness]}");
+	struct expectation copy = { 0 };
+
+	cr_assert_eq(expectation_copy(expect, &copy), 0);
+	scenario_free(spec);
+	spec = NULL;
+	cr_expect(copy.is_given);
+	cr_expect_eq(copy.outcome, KTSTR_OUTCOME_FAIL);
+	cr_expect(copy.has_scx_exit);
+	cr_expect(copy.has_scx_kind);
+	cr_expect_eq(copy.scx_kind, KTSTR_SCX_EXIT_ERROR);
+	cr_expect_str_eq(copy.scx_message, "m");
+	cr_expect_str_eq(copy.start_error, "s");
+	cr_assert_eq(copy.checker_count, 2);
+	cr_expect_str_eq(copy.checkers[1], "fairness");
+	cr_expect_null(copy.checker_places);
+	expectation_done(&copy);
+}
+
 Test(expect, done_takes_what_was_never_filled)
 {
 	struct expectation nothing = { 0 };

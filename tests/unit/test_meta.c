@@ -66,6 +66,32 @@ Test(meta, comes_back_as_it_was_written)
 	node_free(params);
 }
 
+Test(meta, keeps_the_staged_schedulers)
+{
+	struct node *params = node_new(NODE_MAP);
+	struct meta_scheduler staged[] = { { (char *)"fifo", (char *)"scx_fifo", params },
+					   { (char *)"other", (char *)"eevdf", NULL } };
+	const struct meta meta = { .staged = staged, .staged_count = 2 };
+	json_t *json;
+	struct meta *back;
+	char *text;
+
+	cr_assert_eq(node_add(params, "slice", node_new_scalar("1ms")), 0);
+	json = meta_to_json(&meta);
+	text = json_dumps(json, 0);
+	cr_assert_eq(parse(text, &back), 0, "%s", err.text);
+	cr_assert_eq(back->staged_count, 2);
+	cr_expect_str_eq(back->staged[0].name, "fifo");
+	cr_expect_str_eq(back->staged[0].plugin, "scx_fifo");
+	cr_expect_str_eq(node_get_text(back->staged[0].params, "slice"), "1ms");
+	cr_expect_null(back->staged[1].params);
+	cr_expect_not(back->expect.is_given);
+	meta_free(back);
+	free(text);
+	json_decref(json);
+	node_free(params);
+}
+
 Test(meta, refuses_what_it_cannot_read)
 {
 	static const struct {
@@ -81,6 +107,9 @@ Test(meta, refuses_what_it_cannot_read)
 		  "'scenario' in it has the wrong type" },
 		{ "{\"schema_version\": 1, \"plugins\": [{\"crc32\": \"x\"}]}",
 		  "'crc32' in it has the wrong type" },
+		{ "{\"schema_version\": 1, \"staged\": {}}", "'staged' in it has the wrong type" },
+		{ "{\"schema_version\": 1, \"expect\": 1}",
+		  "'expect' in it is nothing that can be expected" },
 		{ "{\"schema_version\": 1, \"checkers\": [{\"params\": {\"a\": 1}}]}",
 		  "'params' in it is no tree of text" },
 	};
