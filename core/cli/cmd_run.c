@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "cli/command.h"
 
+#include "run/compare.h"
+
 static int run(const struct cli_options *options)
 {
 	const char *scenario = options->scenario;
@@ -10,7 +12,12 @@ static int run(const struct cli_options *options)
 				 scenario, options->arguments[0]);
 	if (!scenario && options->argument_count == 0)
 		return cli_usage(&cli_run, options, "no scenario is given");
-	return run_scenario(scenario ? scenario : options->arguments[0], &options->run);
+	if (!scenario)
+		scenario = options->arguments[0];
+	if (options->scheduler_count > 1)
+		return compare_runs(scenario, options->schedulers, options->scheduler_count,
+				    &options->run);
+	return run_scenario(scenario, &options->run);
 }
 
 const struct command cli_run = {
@@ -25,7 +32,11 @@ const struct command cli_run = {
 		   "\n"
 		   "A checker given here is one more than those of the scenario, with parameters "
 		   "of its\n"
-		   "own; with --only it is the scenario's that are left out.",
+		   "own; with --only it is the scenario's that are left out.\n"
+		   "\n"
+		   "With several --scheduler the scenario runs under each of them in turn, and one "
+		   "table\n"
+		   "compares the runs. It fails if one fails.",
 	.options = CLI_SCENARIO | CLI_SCHEDULER | CLI_CHECKER | CLI_ONLY | CLI_MACHINE |
 		   CLI_PLUGIN_DIR | CLI_RUN_DIR | CLI_TIMINGS | CLI_TIMEOUT | CLI_OUTPUT |
 		   CLI_MESSAGES,

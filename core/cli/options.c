@@ -52,8 +52,11 @@ static int set_scenario(struct cli_options *o, const char *argument, struct ktst
 
 static int set_scheduler(struct cli_options *o, const char *argument, struct ktstr_error *err)
 {
-	(void)err;
-	o->run.scheduler = argument;
+	if (o->scheduler_count == COMPARE_RUNS_MAX)
+		return ktstr_fail(err, -EINVAL, "--scheduler: more than %d cannot be compared",
+				  COMPARE_RUNS_MAX);
+	o->schedulers[o->scheduler_count++] = argument;
+	o->run.scheduler = o->schedulers[0];
 	return 0;
 }
 
@@ -200,8 +203,8 @@ static int set_help(struct cli_options *o, const char *argument, struct ktstr_er
 /* In the order of the help text. */
 static const struct option_row rows[] = {
 	{ "scenario", 0, "FILE", CLI_SCENARIO, "the scenario file to run", set_scenario },
-	{ "scheduler", 0, "NAME[,KEY=VALUE...]", CLI_SCHEDULER, "the scheduler, by name or path",
-	  set_scheduler },
+	{ "scheduler", 0, "NAME[,KEY=VALUE...]", CLI_SCHEDULER,
+	  "the scheduler, by name or path; several: compare", set_scheduler },
 	{ "checker", 0, "NAME|PATH[,KEY=VALUE...]", CLI_CHECKER,
 	  "one checker more; may be repeated", add_checker },
 	{ "only", 0, NULL, CLI_ONLY, "judge by the checkers of --checker alone", set_only },

@@ -9,6 +9,7 @@
 
 #include "base/str.h"
 #include "ktstr/error.h"
+#include "report/compare.h"
 #include "run/run.h"
 
 /* Which options a command takes. */
@@ -30,6 +31,9 @@
 struct cli_options {
 	struct run_options run; /* borrows what is below, and argv */
 	const char *scenario;
+	/* Of all --scheduler, as many as there are; the first one is that of `run`, too. */
+	const char *schedulers[COMPARE_RUNS_MAX];
+	size_t scheduler_count;
 	uint32_t kind; /* --kind; 0: all */
 	bool has_help;
 	const char **checkers;

@@ -108,11 +108,26 @@ static int existing_length(const char *path, size_t *ret, struct ktstr_error *er
 	return 0;
 }
 
-static int make_folder(struct record *record, const char *run_folder, const char *name,
-		       uint64_t realtime_ns, struct ktstr_error *err)
+int record_new_folder(const char *name, uint64_t realtime_ns, char **ret, struct ktstr_error *err)
 {
 	_cleanup_free_ char *runs = NULL;
 	_cleanup_free_ char *own = NULL;
+	char *folder;
+	int rc = runs_folder(&runs, err);
+
+	if (rc < 0)
+		return rc;
+	own = folder_name(name, realtime_ns);
+	folder = own ? str_format("%s/%s", runs, own) : NULL;
+	if (!folder)
+		return no_memory(err);
+	*ret = folder;
+	return 0;
+}
+
+static int make_folder(struct record *record, const char *run_folder, const char *name,
+		       uint64_t realtime_ns, struct ktstr_error *err)
+{
 	int rc;
 
 	if (run_folder) {
@@ -123,14 +138,11 @@ static int make_folder(struct record *record, const char *run_folder, const char
 		rc = io_make_dirs(run_folder, err);
 		return rc == 0 ? is_empty_folder(run_folder, err) : rc;
 	}
-	rc = runs_folder(&runs, err);
+	rc = record_new_folder(name, realtime_ns, &record->folder, err);
 	if (rc < 0)
 		return rc;
-	own = folder_name(name, realtime_ns);
-	record->folder = own ? str_format("%s/%s", runs, own) : NULL;
-	if (!record->folder)
-		return no_memory(err);
-	record->kept_length = strlen(runs); /* that of all runs stays */
+	/* That of all runs stays. */
+	record->kept_length = (size_t)(strrchr(record->folder, '/') - record->folder);
 	record->is_listed = true;
 	return io_make_dirs(record->folder, err);
 }
@@ -188,22 +200,24 @@ int record_open(const char *run_folder, const char *name, uint64_t seed, uint64_
 	return 0;
 }
 
-void record_link_latest(const struct record *record)
+void record_link_folder(const char *folder)
 {
-	const char *name = record->is_listed ? strrchr(record->folder, '/') + 1 : NULL;
-	_cleanup_free_ char *link = NULL;
-	_cleanup_free_ char *temporary = NULL;
-	int runs_length;
+	const char *name = strrchr(folder, '/') + 1;
+	int runs_length = (int)(name - folder);
+	_cleanup_free_ char *link = str_format("%.*slatest", runs_length, folder);
+	_cleanup_free_ char *temporary =
+		str_format("%.*s.latest-%ld", runs_length, folder, (long)getpid());
 
-	if (!name)
-		return;
-	runs_length = (int)(name - record->folder);
-	link = str_format("%.*slatest", runs_length, record->folder);
-	temporary = str_format("%.*s.latest-%ld", runs_length, record->folder, (long)getpid());
 	if (!link || !temporary)
 		return;
 	if (symlink(name, temporary) == 0 && rename(temporary, link) < 0)
 		(void)unlink(temporary); /* a comfort: no reason to fail */
+}
+
+void record_link_latest(const struct record *record)
+{
+	if (record->is_listed)
+		record_link_folder(record->folder);
 }
 
 void record_discard(struct record *record)

@@ -38,6 +38,12 @@ struct record {
 int record_open(const char *run_folder, const char *name, uint64_t seed, uint64_t start_realtime_ns,
 		struct record *ret, struct ktstr_error *err);
 
+/* The path of a new folder below that of all runs, which is not made. The caller frees *ret. */
+int record_new_folder(const char *name, uint64_t realtime_ns, char **ret, struct ktstr_error *err);
+
+/* Let `latest`, beside @folder, point to it. */
+void record_link_folder(const char *folder);
+
 /* The run has begun: let `latest`, beside its folder, point to it. */
 void record_link_latest(const struct record *record);
 
