@@ -1,4 +1,5 @@
 ktstr_unit_test(table ktstr_report)
+ktstr_unit_test(collapse ktstr_report)
 ktstr_unit_test(meta ktstr_report)
 ktstr_unit_test(meta_expect ktstr_report)
 ktstr_unit_test(live ktstr_report)
