@@ -72,7 +72,14 @@ typedef _Bool bool;
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct cpumask;
+/*
+ * Only ever pointed to. libbpf wants to know of it that it is a struct, and clang says so only if
+ * the members that point to it have another type than the arguments that do.
+ */
+struct cpumask {
+	unsigned long bits[1];
+};
+typedef struct cpumask cpumask_t;
 
 struct kernfs_node {
 	u64 id;
@@ -82,6 +89,7 @@ struct cgroup {
 	struct kernfs_node *kn;
 	int level;
 };
+typedef struct cgroup cgroup_t; /* as cpumask_t */
 
 struct sched_ext_entity {
 	u32 flags;
@@ -97,7 +105,7 @@ struct task_struct {
 	int static_prio;
 	unsigned int policy;
 	int nr_cpus_allowed;
-	const struct cpumask *cpus_ptr;
+	const cpumask_t *cpus_ptr;
 	int pid;
 	int tgid;
 	struct task_struct *real_parent;
@@ -121,7 +129,7 @@ struct scx_exit_info {
 
 struct scx_init_task_args {
 	bool fork;
-	struct cgroup *cgroup; /* only in kernels with CONFIG_EXT_GROUP_SCHED */
+	cgroup_t *cgroup; /* only in kernels with CONFIG_EXT_GROUP_SCHED */
 };
 
 struct scx_exit_task_args {

@@ -96,7 +96,12 @@ static const struct btf_type *variable_type(const struct object *object, const c
 	const struct btf_type *variable =
 		id > 0 ? btf__type_by_id(object->btf, (uint32_t)id) : NULL;
 
-	return variable ? plain_type(object, variable->type, ret_is_volatile) : NULL;
+	const struct btf_type *type =
+		variable ? plain_type(object, variable->type, ret_is_volatile) : NULL;
+	/* Of an array it is the elements that are. */
+	if (type && btf_is_array(type))
+		(void)plain_type(object, btf_array(type)->type, ret_is_volatile);
+	return type;
 }
 
 /* Where the bytes of @size at @symbol lie in the object; NULL: nowhere. */
