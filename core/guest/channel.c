@@ -66,6 +66,7 @@ static void wait_until_passed(const struct channel_sender *sender)
 	struct channel_area *area = sender->channel->area;
 	uint64_t rings;
 
+	ring(sender->channel->frames_fd); /* now, even if it lingers */
 	for (;;) {
 		/* In this order, or PID 1 may pass all on and see nobody wait. */
 		atomic_store(&area->is_awaited, true);
@@ -95,6 +96,7 @@ int channel_send_pair(struct channel_sender *sender, uint32_t msg_type, const vo
 	struct channel_mark *mark = &sender->published;
 	uint64_t length = (uint64_t)head_length + tail_length;
 	uint8_t *frame;
+	uint32_t crc;
 
 	if (length > KTSTR_FRAME_PAYLOAD_MAX)
 		return -EMSGSIZE;
@@ -102,14 +104,13 @@ int channel_send_pair(struct channel_sender *sender, uint32_t msg_type, const vo
 	if (mark->end > 0 && mark->end + WIRE_HEADER_SIZE + length > CHANNEL_FILL)
 		start_round(sender);
 	frame = sender->channel->area->frames + mark->end;
-	if (head_length)
-		memcpy(frame + WIRE_HEADER_SIZE, head, head_length);
-	if (tail_length)
-		memcpy(frame + WIRE_HEADER_SIZE + head_length, tail, tail_length);
-	wire_header_encode(msg_type, frame + WIRE_HEADER_SIZE, (uint32_t)length, frame);
+	crc = wire_crc32_copy(0, frame + WIRE_HEADER_SIZE, head, head_length);
+	crc = wire_crc32_copy(crc, frame + WIRE_HEADER_SIZE + head_length, tail, tail_length);
+	wire_header_put(msg_type, (uint32_t)length, crc, frame);
 	mark->end += WIRE_HEADER_SIZE + (uint32_t)length;
 	atomic_store(&sender->channel->area->published, *mark);
-	ring(sender->channel->frames_fd);
+	if (!atomic_load(&sender->channel->area->is_lingering))
+		ring(sender->channel->frames_fd);
 	(void)pthread_mutex_unlock(&sender->lock);
 	return 0;
 }
@@ -216,6 +217,13 @@ static void tell_passed(const struct channel_receiver *receiver)
 		ring(receiver->channel->room_fd);
 }
 
+/* Stay awake a little after frames came, and go to sleep only when none came since. */
+static void linger(struct channel_receiver *receiver, bool has_news)
+{
+	receiver->is_lingering = has_news;
+	atomic_store(&receiver->channel->area->is_lingering, has_news);
+}
+
 int channel_receive(struct channel_receiver *receiver, struct port *port, struct ktstr_error *err)
 {
 	struct channel_area *area = receiver->channel->area;
@@ -226,8 +234,14 @@ int channel_receive(struct channel_receiver *receiver, struct port *port, struct
 
 	(void)!read(receiver->channel->frames_fd, &rings, sizeof(rings)); /* before the mark */
 	published = atomic_load(&area->published);
-	if (is_same(published, *passed))
-		return 0;
+	if (is_same(published, *passed)) {
+		/* In this order: who published before it saw the flag go did not ring. */
+		linger(receiver, false);
+		published = atomic_load(&area->published);
+		if (is_same(published, *passed))
+			return 0;
+	}
+	linger(receiver, true);
 	if (published.round != passed->round)
 		*passed = (struct channel_mark){ .round = published.round };
 	rc = check_mark(receiver, published, err);

@@ -37,8 +37,15 @@ struct channel_area {
 	_Atomic(struct channel_mark) published; /* by the session */
 	_Atomic(struct channel_mark) passed;	/* by PID 1 */
 	atomic_bool is_awaited;			/* the session waits until all is passed on */
+	atomic_bool is_lingering;		/* PID 1 looks by itself soon: no need to ring */
 	uint8_t frames[CHANNEL_BYTES] __attribute__((aligned(4096)));
 };
+
+/*
+ * How long PID 1 waits with the next look once frames came. A session that sends one after the
+ * other is not interrupted by each.
+ */
+#define CHANNEL_LINGER_NS UINT64_C(1000000)
 
 /* Made before the session is forked; both sides have it. */
 struct channel {
@@ -81,6 +88,7 @@ int channel_send_result(struct channel_sender *sender, uint32_t outcome,
 struct channel_receiver {
 	struct channel *channel;
 	struct channel_mark passed;
+	bool is_lingering; /* to look again after CHANNEL_LINGER_NS, bell or not */
 };
 
 void channel_receiver_init(struct channel_receiver *receiver, struct channel *channel);

@@ -353,6 +353,7 @@ static uint64_t next_look_ns(const struct supervisor *supervisor, uint64_t now_n
 			? supervisor->log.rest_ns
 			: UINT64_MAX,
 		supervisor->killed_ns ? supervisor->killed_ns + STUCK_TIMEOUT_NS : UINT64_MAX,
+		supervisor->receiver.is_lingering ? now_ns + CHANNEL_LINGER_NS : UINT64_MAX,
 	};
 	uint64_t next_ns = UINT64_MAX;
 
@@ -406,7 +407,7 @@ static int watch(struct supervisor *supervisor)
 			listen_to_host(supervisor);
 		if (poll_fds[SOURCE_RELAY].revents)
 			relay_pump(&supervisor->relay, &poll_fds[SOURCE_RELAY]);
-		if (poll_fds[SOURCE_CHANNEL].revents)
+		if (poll_fds[SOURCE_CHANNEL].revents || supervisor->receiver.is_lingering)
 			rc = pump_channel(supervisor);
 		if (rc == 0 && poll_fds[SOURCE_STDOUT].revents)
 			rc = pump_output(supervisor, &supervisor->output, TURN_MAX);

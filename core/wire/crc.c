@@ -12,32 +12,73 @@
 /* Less than this has no beginning worth shortening. */
 #define SPARSE_LENGTH_MIN 128u
 
-uint32_t crc_sparse(uint32_t crc, const void *data, size_t length)
+/* Clear a word: 145 bits are two words and 17, 183 two and 55, 211 three and 19, 300 four and 44.
+ * The words after it are in the order of their distance, the last one takes the first one's place.
+ */
+static inline void clear_word(uint64_t word, uint64_t *at, uint64_t *two, uint64_t *three,
+			      uint64_t *four)
 {
-	const uint8_t *at = data;
-	/* What is still to be added to the words that come. The register starts in the first. */
-	uint64_t next[REACH] = { (uint32_t)~crc }, end[REACH + 1] = { 0 };
+	word ^= *at;
+	*two = *two ^ word << 17 ^ word << 55;
+	*three = *three ^ word >> 47 ^ word >> 9 ^ word << 19;
+	*four = *four ^ word >> 45 ^ word << 44;
+	*at = word >> 20; /* five words on */
+}
 
-	if (length < SPARSE_LENGTH_MIN)
-		return crc_library(crc, data, length);
-	for (; length >= sizeof(end); at += sizeof(uint64_t), length -= sizeof(uint64_t)) {
-		uint64_t word;
+static inline uint64_t pass(const uint8_t **from, uint8_t **to, bool has_copy)
+{
+	uint64_t word;
 
-		memcpy(&word, at, sizeof(word));
-		word = le64toh(word) ^ next[0];
-		/* 145 is two words and 17 bits, 183 two and 55, 211 three and 19, 300 four and
-		 * 44. */
-		next[0] = next[1];
-		next[1] = next[2] ^ word << 17 ^ word << 55;
-		next[2] = next[3] ^ word >> 47 ^ word >> 9 ^ word << 19;
-		next[3] = next[4] ^ word >> 45 ^ word << 44;
-		next[4] = word >> 20;
+	memcpy(&word, *from, sizeof(word));
+	*from += sizeof(word);
+	if (has_copy) {
+		memcpy(*to, &word, sizeof(word));
+		*to += sizeof(word);
 	}
-	memcpy(end, at, length);
-	for (size_t i = 0; i < REACH; i++)
-		end[i] ^= htole64(next[i]);
+	return le64toh(word);
+}
+
+/* The compiler makes two functions of it. */
+static inline __attribute__((always_inline)) uint32_t
+sparse(uint32_t crc, const uint8_t *from, size_t length, uint8_t *to, bool has_copy)
+{
+	/* What is still to be added to the words that come. The register starts in the first. */
+	uint64_t a = (uint32_t)~crc, b = 0, c = 0, d = 0, e = 0;
+	uint64_t end[2 * REACH] = { 0 };
+
+	while (length >= sizeof(end)) {
+		clear_word(pass(&from, &to, has_copy), &a, &c, &d, &e);
+		clear_word(pass(&from, &to, has_copy), &b, &d, &e, &a);
+		clear_word(pass(&from, &to, has_copy), &c, &e, &a, &b);
+		clear_word(pass(&from, &to, has_copy), &d, &a, &b, &c);
+		clear_word(pass(&from, &to, has_copy), &e, &b, &c, &d);
+		length -= REACH * sizeof(uint64_t);
+	}
+	if (has_copy)
+		memcpy(to, from, length);
+	memcpy(end, from, length);
+	end[0] ^= htole64(a);
+	end[1] ^= htole64(b);
+	end[2] ^= htole64(c);
+	end[3] ^= htole64(d);
+	end[4] ^= htole64(e);
 	/* The register is in there already: let the library start with an empty one. */
 	return crc_library(UINT32_MAX, end, length);
+}
+
+uint32_t crc_sparse(uint32_t crc, const void *data, size_t length)
+{
+	if (length < SPARSE_LENGTH_MIN)
+		return crc_library(crc, data, length);
+	return sparse(crc, data, length, NULL, false);
+}
+
+uint32_t crc_sparse_copy(uint32_t crc, void *to, const void *from, size_t length)
+{
+	if (length >= SPARSE_LENGTH_MIN)
+		return sparse(crc, from, length, to, true);
+	memcpy(to, from, length);
+	return crc_library(crc, to, length);
 }
 
 static bool multiplies_without_carry(void)
@@ -56,4 +97,14 @@ uint32_t wire_crc32(uint32_t crc, const void *data, uint32_t length)
 		return crc;
 	return multiplies_without_carry() ? crc_library(crc, data, length)
 					  : crc_sparse(crc, data, length);
+}
+
+uint32_t wire_crc32_copy(uint32_t crc, void *to, const void *from, uint32_t length)
+{
+	if (length == 0)
+		return crc;
+	if (!multiplies_without_carry())
+		return crc_sparse_copy(crc, to, from, length);
+	memcpy(to, from, length);
+	return crc_library(crc, to, length);
 }

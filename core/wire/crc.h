@@ -21,5 +21,7 @@ uint32_t crc_library(uint32_t crc, const void *data, size_t length);
  * above all, that is four times as fast as tables.
  */
 uint32_t crc_sparse(uint32_t crc, const void *data, size_t length);
+/* The same while the bytes are copied, which takes little more time. */
+uint32_t crc_sparse_copy(uint32_t crc, void *to, const void *from, size_t length);
 
 #endif

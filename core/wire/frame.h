@@ -13,6 +13,8 @@
 
 /* CRC-32 (IEEE) of a payload; 0 for an empty one. Continue a running one by passing it as @crc. */
 uint32_t wire_crc32(uint32_t crc, const void *data, uint32_t length);
+/* The same, of @from, which is copied to @to. They may not overlap. */
+uint32_t wire_crc32_copy(uint32_t crc, void *to, const void *from, uint32_t length);
 
 /* The header of a payload, in wire order. */
 void wire_header_encode(uint32_t msg_type, const void *payload, uint32_t length,

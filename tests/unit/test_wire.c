@@ -47,7 +47,7 @@ Test(frame, crc_is_right_for_every_length_and_alignment)
 		LENGTH_MAX = 600,
 		OFFSET_MAX = 64,
 	};
-	uint8_t data[OFFSET_MAX + LENGTH_MAX];
+	uint8_t data[OFFSET_MAX + LENGTH_MAX], copy[LENGTH_MAX];
 
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = (uint8_t)(i * i + i / 3);
@@ -60,6 +60,11 @@ Test(frame, crc_is_right_for_every_length_and_alignment)
 		cr_assert_eq(crc_sparse(0, at, length), crc, "%u bytes", length);
 		cr_assert_eq(crc_sparse(crc_sparse(0, at, part), at + part, length - part), crc,
 			     "%u bytes in two parts", length);
+		cr_assert_eq(crc_sparse_copy(0, copy, at, length), crc, "%u bytes", length);
+		cr_assert_arr_eq(copy, at, length);
+		memset(copy, 0, sizeof(copy));
+		cr_assert_eq(wire_crc32_copy(0, copy, at, length), crc, "%u bytes", length);
+		cr_assert_arr_eq(copy, at, length);
 		cr_assert_eq(wire_crc32(wire_crc32(0, at, part), at + part, length - part), crc,
 			     "%u bytes", length);
 	}

@@ -20,7 +20,7 @@
 #define HEADER_BYTES 16u
 #define CAT_BYTES 131072u /* what cat(1) reads at once */
 /* A frame that the agent has passed on before it takes the next. */
-#define LARGE_BYTES (4u << 20)
+#define LARGE_BYTES (2u << 20)
 #define REST_NS UINT64_C(50000000)
 
 enum {
