@@ -113,7 +113,9 @@ static void fill(uint8_t *data, size_t length)
 static struct frames make_stream(uint32_t payload_length, size_t bytes)
 {
 	size_t frame_length = WIRE_HEADER_SIZE + payload_length;
-	size_t count = bytes / frame_length + 1;
+	size_t enough = bytes / frame_length + 1;
+	/* More than a run may have would end it. */
+	size_t count = enough < COORD_FRAMES_MAX ? enough : COORD_FRAMES_MAX;
 	struct frames frames = { .bytes = malloc(count * frame_length) };
 
 	if (!frames.bytes)
@@ -150,7 +152,8 @@ static struct frames load_stream(const char *path, size_t bytes)
 	frames.bytes = malloc(bytes + once.length);
 	if (!frames.bytes)
 		die(path, "out of memory");
-	while (frames.length < bytes) {
+	while (frames.length < bytes &&
+	       frames.account.frame_count + once.account.frame_count <= COORD_FRAMES_MAX) {
 		memcpy(frames.bytes + frames.length, once.bytes, once.length);
 		frames.length += once.length;
 		frames.account.frame_count += once.account.frame_count;
