@@ -407,6 +407,19 @@ const struct ktstr_cpuset *cgroups_cpus(const struct cgroups *cgroups, uint32_t 
 	return cgroup ? &cgroup->cpus : NULL;
 }
 
+uint32_t cgroups_weight(const struct cgroups *cgroups, uint32_t id)
+{
+	const char *name = cgroups_name(cgroups, id);
+	_cleanup_free_ char *path =
+		name ? str_format("%s/%s/cpu.weight", cgroups->root, name) : NULL;
+	_cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	char text[16] = "";
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return 0;
+	return (uint32_t)strtoul(text, NULL, 10);
+}
+
 uint32_t cgroups_count(const struct cgroups *cgroups)
 {
 	uint32_t live = 0;

@@ -40,6 +40,8 @@ int cgroups_place(struct cgroups *cgroups, uint32_t id, pid_t pid, struct ktstr_
 /* The name of a live cgroup and its cpus; NULL when there is none with this id. */
 const char *cgroups_name(const struct cgroups *cgroups, uint32_t id);
 const struct ktstr_cpuset *cgroups_cpus(const struct cgroups *cgroups, uint32_t id);
+/* cpu.weight of a live cgroup; 0: not known. */
+uint32_t cgroups_weight(const struct cgroups *cgroups, uint32_t id);
 /* How many are live. */
 uint32_t cgroups_count(const struct cgroups *cgroups);
 

@@ -290,7 +290,7 @@ static int start_failed(struct life *life, const struct scheduler *scheduler, in
 	forget(life);
 	if (was_ejected(life)) {
 		rc = ejected(life, scheduler, "while it started", &why);
-		if (!err->text[0] || !strstr(err->text, life->exit.message))
+		if (!life->exit.message[0] || !strstr(err->text, life->exit.message))
 			*err = why; /* the kernel knows better */
 	}
 	if (!err->text[0])

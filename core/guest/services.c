@@ -74,10 +74,11 @@ static int guest_emit(struct ktstr_guest *g, uint32_t msg_type, const void *payl
 	const struct wire_type *type = wire_type_find(msg_type);
 	char tag[5];
 
-	wire_tag_text(msg_type, tag);
-	if (!type || type->is_internal || type->direction != WIRE_TO_HOST)
+	if (!type || type->is_internal || type->direction != WIRE_TO_HOST) {
+		wire_tag_text(msg_type, tag);
 		return ktstr_fail(err, -EINVAL, "'%s' is no type of frame that a plugin can send",
 				  tag);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(agents_own); i++)
 		if (msg_type == agents_own[i])
 			return ktstr_fail(err, -EINVAL, "only the agent sends %s frames",
@@ -220,6 +221,7 @@ static int send_cgroup(struct services *services, uint32_t id, struct ktstr_erro
 		.id = id,
 		.name_length = (uint32_t)strlen(name),
 		.cpus = *cgroups_cpus(services->cgroups, id),
+		.cpu_weight = cgroups_weight(services->cgroups, id),
 	};
 
 	return send_failed(channel_send_pair(&services->link->sender, KTSTR_MSG_CGROUP, &info,

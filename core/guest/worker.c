@@ -131,6 +131,7 @@ static struct spawn *spawn_new(struct workers *workers, const struct ktstr_workl
 		return NULL;
 	spawn->number = workers->next_number + 1;
 	spawn->cgroup_id = spec->cgroup_id;
+	spawn->nice = spec->nice;
 	spawn->ops = ops;
 	spawn->group_size = worker_group_size(ops, spec->workload->items);
 	groups = spec->workers / spawn->group_size;

@@ -280,6 +280,7 @@ static void note_timeout(struct worker *worker, uint64_t timeout_ns)
 	if (clock_getcpuclockid(worker->pid, &clock) == 0)
 		cpu_ns = clock_now_ns(clock);
 	schedstat_read(worker->pid, &schedstat);
+	worker->slot->report.ext_last = ext_read(worker->pid);
 	worker_slot_close(worker->slot, clock_monotonic_ns(), cpu_ns, &schedstat);
 	worker->slot->report.flags &= ~KTSTR_WORKER_COMPLETED;
 	note_exit(worker, KTSTR_WORKER_EXIT_TIMEOUT, (int32_t)(timeout_ns / NS_PER_MS));
@@ -331,6 +332,7 @@ static void identify(const struct spawn *spawn, uint32_t index, struct ktstr_wor
 	report->cgroup_id = spawn->cgroup_id;
 	report->group = spawn->number;
 	report->index = index;
+	report->nice = spawn->nice;
 	(void)str_copy(report->workload, sizeof(report->workload), spawn->name);
 	if (report->wake_sample_count > WORKER_SAMPLES_MAX)
 		report->wake_sample_count = WORKER_SAMPLES_MAX;

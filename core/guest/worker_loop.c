@@ -47,6 +47,36 @@ void schedstat_read(int pid, struct schedstat *ret)
 	schedstat_parse(text, ret);
 }
 
+uint32_t ext_parse(const char *text)
+{
+	static const char key[] = "ext.enabled";
+	const char *line = strstr(text, key);
+
+	while (line && line != text && line[-1] != '\n')
+		line = strstr(line + 1, key);
+	if (!line)
+		return KTSTR_EXT_UNKNOWN;
+	line += strlen(key);
+	line += strspn(line, " ");
+	if (*line != ':')
+		return KTSTR_EXT_UNKNOWN;
+	return strtoul(line + 1, NULL, 10) ? KTSTR_EXT_YES : KTSTR_EXT_NO;
+}
+
+uint32_t ext_read(int pid)
+{
+	char path[48] = "/proc/self/sched", text[8192];
+	_cleanup_close_ int fd = -1;
+	ssize_t n;
+
+	if (pid)
+		(void)snprintf(path, sizeof(path), "/proc/%d/sched", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : 0;
+	text[n > 0 ? n : 0] = '\0';
+	return ext_parse(text);
+}
+
 /* Note where the worker runs. */
 static void note_cpu(struct worker_slot *slot)
 {
@@ -189,6 +219,7 @@ void worker_loop_prepare(struct worker_slot *slot)
 	/* The kernel's 50 us of timer slack would read as wake-up latency. */
 	(void)prctl(PR_SET_TIMERSLACK, 1UL);
 	slot->report.tid = (uint32_t)gettid();
+	slot->report.ext_first = ext_read(0);
 	/* worker_loop_run() takes the baseline of the CPU time; this is for one that never gets
 	 * there. */
 	slot->cpu_start_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -230,6 +261,7 @@ int worker_loop_run(struct worker_slot *slot, const struct ktstr_workload_ops *o
 	service_look(&slot->worker);
 	schedstat_read(0, &schedstat);
 	account(slot, slot->last_look_ns, cpu_time_ns, &schedstat);
+	slot->report.ext_last = ext_read(0);
 	if (rc < 0) {
 		err.code = rc;
 		if (!err.text[0])

@@ -46,6 +46,11 @@ void schedstat_parse(const char *text, struct schedstat *ret);
 /* Of the process @pid; 0: of the caller. */
 void schedstat_read(int pid, struct schedstat *ret);
 
+/* KTSTR_EXT_ by the text of a file like /proc/PID/sched. */
+uint32_t ext_parse(const char *text);
+/* Of the process @pid; 0: of the caller. */
+uint32_t ext_read(int pid);
+
 /* Ready @slot, in the session: its place in the spawn and its random streams. */
 void worker_slot_init(struct worker_slot *slot, uint64_t seed, uint32_t spawn, uint32_t index);
 

@@ -26,6 +26,7 @@ struct spawn {
 	uint32_t cgroup_id;
 	uint32_t count;
 	uint32_t group_size;
+	int32_t nice;
 	char *name; /* of the workload */
 	const struct ktstr_workload_ops *ops;
 	struct worker *workers;

@@ -78,6 +78,8 @@ Test(cgroup, writes_the_settings)
 		ktstr_cpuset_add(&spec.cpus, cpu);
 	cr_assert_eq(cgroups_create(cgroups, &spec, &id, &err), 0, "%s", err.text);
 	cr_expect_eq(id, 1);
+	cr_expect_eq(cgroups_weight(cgroups, id), 50);
+	cr_expect_eq(cgroups_weight(cgroups, 2), 0);
 	expect_file("ktstr/a/cpuset.cpus", "0-3\n");
 	expect_file("ktstr/a/cpu.weight", "50");
 	expect_file("ktstr/a/cpu.max", "20000 100000");

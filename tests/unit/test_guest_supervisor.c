@@ -114,6 +114,8 @@ static void *read_stream(void *arg)
 }
 
 static struct stream stream;
+/* What the kernel would have. */
+static const char *sched_ext, *sysrq;
 
 /* Run @session, and read what the host would. Returns what supervisor_run() did. */
 static int supervise(int (*session)(void *arg, struct session_link *link), void *arg, int wake_fd)
@@ -125,6 +127,8 @@ static int supervise(int (*session)(void *arg, struct session_link *link), void 
 		.wake_fd = wake_fd,
 		.stop_grace_ns = 50 * NS_PER_MS,
 		.wind_up_ns = 10 * NS_PER_S,
+		.sched_ext = sched_ext,
+		.sysrq = sysrq,
 		.session = session,
 		.arg = arg,
 	};
@@ -500,4 +504,150 @@ Test(supervisor, a_console_that_goes_is_passed_over)
 	cr_expect_eq(supervise(session_good, NULL, wake_fd), 0);
 	expect_whole(0);
 	(void)close(fds[0]);
+}
+
+/* Schedulers that take too long. */
+
+static char kernel[40], sysrq_path[64], state_path[64];
+
+static void write_text(const char *path, const char *text)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(io_write_all(fd, text, strlen(text)), 0);
+}
+
+static void setup_kernel(void)
+{
+	(void)str_copy(kernel, sizeof(kernel), "/tmp/ktstr-supervisor-XXXXXX");
+	cr_assert_not_null(mkdtemp(kernel));
+	(void)snprintf(sysrq_path, sizeof(sysrq_path), "%s/sysrq", kernel);
+	(void)snprintf(state_path, sizeof(state_path), "%s/state", kernel);
+	write_text(sysrq_path, "");
+	write_text(state_path, "disabled\n");
+	sched_ext = kernel;
+	sysrq = sysrq_path;
+}
+
+static void teardown_kernel(void)
+{
+	(void)unlink(sysrq_path);
+	(void)unlink(state_path);
+	(void)rmdir(kernel);
+}
+
+TestSuite(supervisor_limits, .init = setup_kernel, .fini = teardown_kernel, .timeout = 60);
+
+static bool was_thrown_out(void)
+{
+	char byte = 0;
+	_cleanup_close_ int fd = open(sysrq_path, O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 && read(fd, &byte, 1) == 1 && byte == 'S';
+}
+
+static bool has_frame(uint32_t msg_type)
+{
+	for (size_t i = 0; i < stream.count; i++)
+		if (stream.types[i] == msg_type)
+			return true;
+	return false;
+}
+
+static void begin_op(struct session_link *link, uint32_t op, uint64_t limit_ns)
+{
+	const uint64_t one = 1;
+
+	enter(link, KTSTR_STAGE_SCHEDULER, "scheduler 'lazy'");
+	link->status->op_start_ns = clock_monotonic_ns();
+	link->status->op_limit_ns = limit_ns;
+	link->status->op = op;
+	(void)!write(link->sender.channel->frames_fd, &one, sizeof(one));
+}
+
+static int session_hangs_in_start(void *arg, struct session_link *link)
+{
+	(void)arg;
+	begin_op(link, SESSION_OP_START, 250 * NS_PER_MS);
+	for (;;)
+		(void)pause();
+	return 0;
+}
+
+Test(supervisor_limits, a_start_that_takes_too_long_is_ended)
+{
+	cr_expect_eq(supervise(session_hangs_in_start, NULL, -1), 1);
+	expect_whole(1);
+	cr_expect_eq(stream.error.stage, KTSTR_STAGE_SCHEDULER);
+	cr_expect_eq(stream.error.code, -ETIMEDOUT);
+	cr_expect_str_eq(stream.error_text, "scheduler 'lazy' did not start within 0.25 s");
+	cr_expect(was_thrown_out());
+	cr_expect(has_frame(KTSTR_MSG_SCX_STATE), "the session could not say how it left things");
+}
+
+static int session_hangs_in_stop(void *arg, struct session_link *link)
+{
+	(void)arg;
+	begin_op(link, SESSION_OP_STOP, 3 * NS_PER_S);
+	for (;;)
+		(void)pause();
+	return 0;
+}
+
+Test(supervisor_limits, a_stop_that_takes_too_long_is_ended)
+{
+	cr_expect_eq(supervise(session_hangs_in_stop, NULL, -1), 1);
+	cr_expect_str_eq(stream.error_text, "scheduler 'lazy' did not stop within 3 s");
+}
+
+static int session_waits_for_force(void *arg, struct session_link *link)
+{
+	uint64_t end_ns = clock_monotonic_ns() + 30 * NS_PER_S;
+
+	(void)arg;
+	begin_op(link, SESSION_OP_STOP, 30 * NS_PER_S);
+	while (!link->status->is_forced && clock_monotonic_ns() < end_ns)
+		(void)poll(NULL, 0, 5);
+	link->status->op = SESSION_OP_NONE;
+	return link->status->is_forced ? 0 : 1;
+}
+
+Test(supervisor_limits, a_scheduler_that_does_not_let_go_is_thrown_out)
+{
+	cr_expect_eq(supervise(session_waits_for_force, NULL, -1), 0);
+	expect_whole(0);
+	cr_expect(was_thrown_out());
+	cr_expect_not(has_frame(KTSTR_MSG_SCX_STATE));
+}
+
+static int session_is_quick(void *arg, struct session_link *link)
+{
+	(void)arg;
+	begin_op(link, SESSION_OP_START, 100 * NS_PER_MS);
+	link->status->op = SESSION_OP_NONE;
+	(void)poll(NULL, 0, 300);
+	return 0;
+}
+
+Test(supervisor_limits, an_op_that_is_over_has_no_limit)
+{
+	cr_expect_eq(supervise(session_is_quick, NULL, -1), 0);
+	expect_whole(0);
+	cr_expect_not(was_thrown_out());
+}
+
+static int session_leaves_it(void *arg, struct session_link *link)
+{
+	(void)arg;
+	(void)link;
+	write_text(state_path, "enabled\n");
+	return 0;
+}
+
+Test(supervisor_limits, what_is_left_in_charge_is_thrown_out)
+{
+	cr_expect_eq(supervise(session_leaves_it, NULL, -1), 0);
+	expect_whole(0);
+	cr_expect(was_thrown_out());
 }

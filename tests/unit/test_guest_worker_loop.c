@@ -87,6 +87,34 @@ static const struct {
 	{ "a b c", { 0, 0 } },
 };
 
+static const struct {
+	const char *text;
+	uint32_t expected;
+} exts[] = {
+	{ "cpu_spin (131, #threads: 1)\n---\nse.load.weight  :   1048576\n"
+	  "ext.enabled                                  :                    1\n"
+	  "policy                                       :                    0\n",
+	  KTSTR_EXT_YES },
+	{ "ext.enabled                                  :                    0\n", KTSTR_EXT_NO },
+	{ "ext.enabled : 0", KTSTR_EXT_NO },
+	{ "next.enabled : 1\next.enabled : 0\n", KTSTR_EXT_NO },
+	{ "next.enabled : 1\n", KTSTR_EXT_UNKNOWN },
+	{ "ext.enabled_tasks : 1\n", KTSTR_EXT_UNKNOWN },
+	{ "policy : 0\n", KTSTR_EXT_UNKNOWN },
+	{ "", KTSTR_EXT_UNKNOWN },
+};
+
+Test(ext, is_parsed)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(exts); i++)
+		cr_expect_eq(ext_parse(exts[i].text), exts[i].expected, "text %zu", i);
+}
+
+Test(ext, of_no_process_is_not_known)
+{
+	cr_expect_eq(ext_read(INT32_MAX), KTSTR_EXT_UNKNOWN);
+}
+
 Test(schedstat, is_parsed)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(schedstats); i++) {
