@@ -66,8 +66,10 @@ static void difference_text(char *target, size_t size, const struct compare_row 
 	double difference;
 
 	target[0] = '\0';
-	if (!compare_difference(row, column, &difference) ||
-	    (!is_share && !compare_percent(row, column, &difference)))
+	if (!compare_difference(row, column, &difference))
+		return;
+	/* Of nothing there is no percentage, but nothing is the same as nothing. */
+	if (difference != 0 && !is_share && !compare_percent(row, column, &difference))
 		return;
 	if (fabs(difference) < 0.05)
 		(void)snprintf(target, size, "=");

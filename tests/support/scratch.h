@@ -9,7 +9,7 @@
 
 struct scratch {
 	char folder[160];
-	char *paths[8];
+	char *paths[16];
 	int count;
 };
 
@@ -24,7 +24,7 @@ static inline void scratch_init(struct scratch *scratch)
 		abort();
 }
 
-/* The path of a file in it; at most eight. */
+/* The path of a file in it; at most sixteen; it may be a folder too, before the files in it. */
 static inline const char *scratch_path(struct scratch *scratch, const char *name)
 {
 	char *path;
@@ -37,8 +37,8 @@ static inline const char *scratch_path(struct scratch *scratch, const char *name
 
 static inline void scratch_done(struct scratch *scratch)
 {
-	for (int i = 0; i < scratch->count; i++) {
-		(void)unlink(scratch->paths[i]);
+	for (int i = scratch->count - 1; i >= 0; i--) {
+		(void)remove(scratch->paths[i]);
 		free(scratch->paths[i]);
 	}
 	(void)rmdir(scratch->folder);

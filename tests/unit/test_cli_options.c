@@ -61,6 +61,34 @@ Test(cli_options, fill_in_what_they_say)
 	cr_assert_str_eq(options.arguments[0], "x.yaml");
 }
 
+Test(cli_options, keep_all_schedulers_in_their_order)
+{
+	cr_assert_eq(parse(EVERYTHING, WORDS("--scheduler", "eevdf", "x.yaml",
+					     "--sched=b,slice=5ms", "--scheduler", "eevdf")),
+		     0, "%s", err.text);
+	cr_assert_eq(options.scheduler_count, 3);
+	cr_assert_str_eq(options.schedulers[0], "eevdf");
+	cr_assert_str_eq(options.schedulers[1], "b,slice=5ms");
+	cr_assert_str_eq(options.schedulers[2], "eevdf");
+	cr_assert_str_eq(options.run.scheduler, "eevdf");
+}
+
+Test(cli_options, take_as_many_schedulers_as_a_table_has_columns)
+{
+	const char *words[2 * (COMPARE_RUNS_MAX + 1) + 1] = { NULL };
+
+	for (size_t i = 0; i < COMPARE_RUNS_MAX; i++) {
+		words[2 * i] = "--scheduler";
+		words[2 * i + 1] = "eevdf";
+	}
+	cr_assert_eq(parse(EVERYTHING, words), 0, "%s", err.text);
+	cr_assert_eq(options.scheduler_count, COMPARE_RUNS_MAX);
+	cli_options_done(&options);
+	words[2 * COMPARE_RUNS_MAX] = "--scheduler=eevdf";
+	cr_assert_eq(parse(EVERYTHING, words), -EINVAL);
+	cr_assert_str_eq(err.text, "--scheduler: more than 8 cannot be compared");
+}
+
 Test(cli_options, fill_in_the_rest_too)
 {
 	cr_assert_eq(parse(EVERYTHING,

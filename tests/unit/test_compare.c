@@ -97,11 +97,10 @@ static json_t *document(void)
 	return json;
 }
 
-static const struct compare_row *row_of(enum compare_part part, const char *subject,
-					const char *name)
+static struct compare_row *row_of(enum compare_part part, const char *subject, const char *name)
 {
 	for (size_t i = 0; i < comparison->row_count; i++) {
-		const struct compare_row *row = &comparison->rows[i];
+		struct compare_row *row = &comparison->rows[i];
 
 		if (row->part == part && strcmp(row->subject, subject) == 0 &&
 		    strcmp(row->name, name) == 0)
@@ -300,6 +299,17 @@ Test(compare, counts_percents_of_what_is_below_zero)
 
 	cr_assert(compare_percent(&row, 1, &value));
 	cr_assert_float_eq(value, 50, 1e-9);
+}
+
+Test(compare, shows_that_nothing_is_as_much_as_nothing)
+{
+	for (int i = 0; i < 3; i++)
+		add_run(&fixture_pass, 500, 5);
+	compare(3);
+	row_of(COMPARE_RUN, "", "migrations")->cells[0].value = 0;
+	row_of(COMPARE_RUN, "", "migrations")->cells[1].value = 0;
+	show_plain();
+	expect("  migrations               0     0       =     6\n");
 }
 
 Test(compare, writes_large_differences_as_factors)

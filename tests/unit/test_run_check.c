@@ -12,6 +12,7 @@
 
 #include "base/str.h"
 #include "judge/verdict.h"
+#include "run/compare.h"
 #include "support/runfile_maker.h"
 #include "support/scratch.h"
 
@@ -115,6 +116,111 @@ Test(run_check, takes_the_folder_for_the_run_in_it)
 	cr_assert_eq(checked(run_check, scratch.folder), EXIT_PASS, "%s", messages);
 	cr_assert(strstr(text, "/run.ktr\n"), "%s", text);
 	cr_assert(strstr(text, "/console.log\n"), "%s", text);
+}
+
+static int compare_twice(const char *path, const struct run_options *o)
+{
+	char *const paths[] = { (char *)path, (char *)path };
+
+	return compare_checks(paths, 2, o);
+}
+
+static int compare_one(const char *path, const struct run_options *o)
+{
+	char *const paths[] = { (char *)path };
+
+	return compare_checks(paths, 1, o);
+}
+
+/* A run in a folder @name of its own. */
+static void make_run_in(const char *name)
+{
+	char path[32];
+
+	cr_assert_eq(mkdir(scratch_path(&scratch, name), 0700), 0);
+	(void)snprintf(path, sizeof(path), "%s/run.ktr", name);
+	runfile = scratch_path(&scratch, path);
+	make_run(META(GAP));
+}
+
+static void make_file(const char *name)
+{
+	FILE *file = fopen(scratch_path(&scratch, name), "w");
+
+	cr_assert_not_null(file);
+	(void)fclose(file);
+}
+
+Test(run_check, compares_several_runs)
+{
+	make_run(META(GAP));
+	cr_assert_eq(checked(compare_twice, runfile), EXIT_PASS, "%s%s", text, messages);
+	cr_assert(strstr(text, "  gap                PASS           PASS\n"
+			       "    longest gap ms     50     50       =\n"),
+		  "%s", text);
+	cr_assert(strstr(text, "\nPASS: 2 of 2 runs passed\n"), "%s", text);
+}
+
+Test(run_check, shows_one_run_alone_as_ever)
+{
+	make_run(META(GAP));
+	cr_assert_eq(checked(compare_one, runfile), EXIT_PASS, "%s", messages);
+	cr_assert_null(strstr(text, "comparison"), "%s", text);
+	cr_assert(strstr(text, "  gap  PASS  longest gap 50 ms"), "%s", text);
+}
+
+Test(run_check, takes_the_folder_of_a_comparison_for_its_runs)
+{
+	make_file("comparison.json");
+	make_run_in("10-c");
+	make_run_in("2-b");
+	make_run_in("x");
+	cr_assert_eq(mkdir(scratch_path(&scratch, "3-never"), 0700), 0);
+	cr_assert_eq(checked(compare_one, scratch.folder), EXIT_PASS, "%s", messages);
+	cr_assert(strstr(text, "\nPASS: 2 of 2 runs passed\n"), "%s", text);
+	cr_assert(strstr(text, "/2-b/run.ktr"), "%s", text);
+	cr_assert_lt(strstr(text, "/2-b/run.ktr"), strstr(text, "/10-c/run.ktr"), "%s", text);
+}
+
+Test(run_check, refuses_a_comparison_without_runs)
+{
+	make_file("comparison.json");
+	cr_assert_eq(checked(compare_one, scratch.folder), EXIT_USAGE);
+	cr_assert(strstr(messages, "': there is no run in it\n"), "%s", messages);
+}
+
+Test(run_check, refuses_to_compare_more_than_there_are_columns)
+{
+	char *paths[COMPARE_RUNS_MAX + 1];
+	int exit_code;
+
+	make_run(META(GAP));
+	for (size_t i = 0; i <= COMPARE_RUNS_MAX; i++)
+		paths[i] = (char *)runfile;
+	stderr = capture;
+	exit_code = compare_checks(paths, COMPARE_RUNS_MAX + 1, &options);
+	stderr = real_stderr;
+	(void)fflush(capture);
+	cr_assert_eq(exit_code, EXIT_USAGE);
+	cr_assert(strstr(messages, "more than 8 runs cannot be compared"), "%s", messages);
+}
+
+Test(run_check, compares_nothing_when_one_cannot_be_judged)
+{
+	char *const paths[] = { (char *)runfile, (char *)"/nowhere" };
+	int exit_code;
+
+	options.is_json = true;
+	make_run(META(GAP));
+	stderr = capture;
+	exit_code = compare_checks(paths, 2, &options);
+	stderr = real_stderr;
+	(void)fflush(options.out);
+	(void)fflush(capture);
+	cr_assert_eq(exit_code, EXIT_USAGE);
+	cr_assert(strstr(messages, "cannot open run '/nowhere'"), "%s", messages);
+	cr_assert(strstr(text, "\"kind\": \"error\""), "%s", text);
+	cr_assert_null(strstr(text, "verdict"), "%s", text);
 }
 
 Test(run_check, judges_by_given_checkers_too)
