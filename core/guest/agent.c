@@ -13,6 +13,7 @@
 #include "guest/port.h"
 #include "guest/privilege.h"
 #include "guest/session.h"
+#include "guest/stats.h"
 #include "guest/supervisor.h"
 #include "guest/wake.h"
 #include "wire/types.h"
@@ -78,6 +79,7 @@ void agent_main(void)
 	spec.wake_fd = wake_open(AGENT_CONSOLE);
 	if (announce(&port) < 0)
 		boot_fatal("the bulk port cannot be written to");
+	stats_start();
 	if (supervisor_run(&spec, &err) < 0)
 		boot_fatal(err.text);
 	if (spec.wake_fd >= 0 && port_may_lag(&port))
