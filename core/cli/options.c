@@ -133,6 +133,18 @@ static int set_run_dir(struct cli_options *o, const char *argument, struct ktstr
 	return 0;
 }
 
+static int set_stats(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	int64_t ns;
+
+	if (parse_duration(argument, &ns) < 0 || ns < 10 * INT64_C(1000000))
+		return ktstr_fail(err, -EINVAL,
+				  "--stats: '%s' is no duration of at least 10ms, such as 1s",
+				  argument);
+	o->run.stats_interval_ns = (uint64_t)ns;
+	return 0;
+}
+
 static int set_timings(struct cli_options *o, const char *argument, struct ktstr_error *err)
 {
 	(void)argument;
@@ -222,6 +234,8 @@ static const struct option_row rows[] = {
 	{ "if-missing", 0, NULL, CLI_IF_MISSING, "fetch only when there is none yet",
 	  set_if_missing },
 	{ "kind", 0, "KIND", CLI_KIND, "only plugins of this kind", set_kind },
+	{ "stats", 0, "DURATION", CLI_RUN_DIR, "ask the scheduler for statistics so often",
+	  set_stats },
 	{ "timings", 0, NULL, CLI_TIMINGS, "show how long each part took", set_timings },
 	{ "output", 0, "text|json", CLI_OUTPUT, "how the result is written to stdout", set_output },
 	{ "quiet", 'q', NULL, CLI_MESSAGES, "no progress on stderr, only warnings", set_quiet },

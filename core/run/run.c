@@ -17,6 +17,7 @@
 #include "run/prepare.h"
 #include "run/record.h"
 #include "run/signals.h"
+#include "run/stats.h"
 #include "run/single.h"
 #include "run/vm_ops.h"
 #include "vm/qemu_argv.h"
@@ -172,12 +173,18 @@ static int stage_coord(struct run *run, struct ktstr_error *err)
 		.teardown_timeout_ns = TEARDOWN_TIMEOUT_NS,
 		.observer = &run->observe.observer,
 	};
+	struct run_stats stats = { 0 };
 	int rc;
 
 	run->observe.scheduler = p->scheduler->descriptor->name;
 	run->observe.scenario = p->scenario->descriptor->name;
 	observe_phase(&run->observe, "kernel", p->kernel->release);
+	rc = run_stats_start(&stats, run->record.folder, vm_stats_fd(run->vm),
+			     run->options->stats_interval_ns, run->start_ns, err);
+	if (rc < 0)
+		return rc;
 	rc = coord_run(&spec, &run->result, err);
+	run_stats_stop(&stats);
 	run->has_run = rc == 0;
 	return rc;
 }

@@ -46,6 +46,7 @@ struct run_options {
 	const char *const *plugin_folders;
 	size_t plugin_folder_count;
 	const char *run_folder;	     /* exactly this one; NULL: a new one in the state folder */
+	uint64_t stats_interval_ns;  /* ask the scheduler for its statistics so often; 0: never */
 	uint64_t checker_timeout_ns; /* 0: JUDGE_TIME_LIMIT_NS */
 	/* The words of the command, for the line that runs it again. */
 	char *const *words;

@@ -1,5 +1,6 @@
 ktstr_unit_test(assembler ktstr_coord)
 ktstr_unit_test(watchdog ktstr_coord)
+ktstr_unit_test(stats ktstr_run)
 # Frames and the sinks that they reach.
 foreach(test dispatch dispatch_seeds dispatch_requests)
 	ktstr_unit_test(${test} ktstr_coord)

@@ -91,17 +91,19 @@ Test(cli_options, take_as_many_schedulers_as_a_table_has_columns)
 
 Test(cli_options, fill_in_the_rest_too)
 {
-	cr_assert_eq(parse(EVERYTHING,
-			   WORDS("--plugin-dir", "a", "--plugin-dir", "b", "--run-dir", "r",
-				 "--timings", "--output", "json", "--checker-timeout", "1500ms",
-				 "--kind", "workload", "--scenario", "s.yaml", "--help")),
-		     0, "%s", err.text);
+	cr_assert_eq(
+		parse(EVERYTHING,
+		      WORDS("--plugin-dir", "a", "--plugin-dir", "b", "--run-dir", "r", "--timings",
+			    "--output", "json", "--checker-timeout", "1500ms", "--stats", "250ms",
+			    "--kind", "workload", "--scenario", "s.yaml", "--help")),
+		0, "%s", err.text);
 	cr_assert_eq(options.run.plugin_folder_count, 2);
 	cr_assert_str_eq(options.run.plugin_folders[1], "b");
 	cr_assert_str_eq(options.run.run_folder, "r");
 	cr_assert(options.run.has_timings);
 	cr_assert(options.run.is_json);
 	cr_assert_eq(options.run.checker_timeout_ns, 1500000000);
+	cr_assert_eq(options.run.stats_interval_ns, 250000000);
 	cr_assert_eq(options.kind, KTSTR_KIND_WORKLOAD);
 	cr_assert_str_eq(options.scenario, "s.yaml");
 	cr_assert(options.has_help);
@@ -188,6 +190,12 @@ Test(cli_options, are_refused_with_a_sentence)
 		{ { "--checker-timeout", "soon" },
 		  EVERYTHING,
 		  "--checker-timeout: 'soon' is no duration such as 30s" },
+		{ { "--stats", "9ms" },
+		  EVERYTHING,
+		  "--stats: '9ms' is no duration of at least 10ms, such as 1s" },
+		{ { "--stats", "often" },
+		  EVERYTHING,
+		  "--stats: 'often' is no duration of at least 10ms, such as 1s" },
 		{ { "--run-dir", "" }, EVERYTHING, "--run-dir: the name is empty" },
 		{ { "--scenario=a", "--scenario=b" },
 		  EVERYTHING,
