@@ -221,6 +221,8 @@ struct sched_ext_ops {
 #define SCX_ENQ_REENQ (1ULL << 40)
 #define SCX_ENQ_LAST (1ULL << 41)
 
+#define SCX_TASK_QUEUED 0x1u /* in scx.flags: it is runnable */
+
 #define SCX_KICK_IDLE 1ULL
 #define SCX_KICK_PREEMPT 2ULL
 

@@ -82,11 +82,12 @@ static void keep(char *buffer, size_t size, const char *text, size_t length)
 	buffer[length] = '\0';
 }
 
-/* Lines behind the verifier's verdict: how much work it had. */
+/* Lines behind the verifier's verdict: how much work it had, and where. */
 static bool is_statistics(const char *line, size_t length)
 {
-	static const char *const begins[] = { "processed ", "verification time", "stack depth",
-					      "mark_precise", "max_states" };
+	static const char *const begins[] = { "processed ",   "verification time", "stack depth",
+					      "mark_precise", "max_states",	   "cur state",
+					      "old state" };
 
 	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
 		if (length >= strlen(begins[i]) && memcmp(line, begins[i], strlen(begins[i])) == 0)
