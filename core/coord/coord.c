@@ -449,6 +449,7 @@ static int coord_init(struct coord *c, struct ktstr_error *err)
 	c->sinks->kill_evt = spec->kill_evt;
 	c->sinks->sys_rdy_evt = spec->sys_rdy_evt;
 	c->sinks->workload_duration_ns = spec->workload_duration_ns;
+	c->sinks->scheduler_changes_ns = spec->scheduler_changes_ns;
 	c->sinks->kernel_text_link_kva = spec->kernel_text_link_kva;
 	c->observer = spec->observer;
 	c->log_fd = spec->console_log_fd;

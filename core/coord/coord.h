@@ -125,6 +125,7 @@ struct coord_spec {
 	int console_log_fd; /* COM1 is copied there; -1: not */
 	uint64_t boot_timeout_ns;
 	uint64_t workload_duration_ns; /* the scenario's longest, plus its allowance */
+	uint64_t scheduler_changes_ns; /* so much longer may its pauses last */
 	uint64_t teardown_timeout_ns;  /* from SCENARIO_END to END */
 	uint64_t kernel_text_link_kva;
 	/* Each time that the guest and QEMU get for ending by themselves is divided by this; 0: by

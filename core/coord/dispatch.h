@@ -54,6 +54,7 @@ struct dispatch_sinks {
 	bool is_kaslr_divergent;
 	/* The watchdog. All times are ns since the start of the run. */
 	uint64_t workload_duration_ns; /* in: the budget; 0: none */
+	uint64_t scheduler_changes_ns; /* in: what all changes of the scheduler may take */
 	uint64_t watchdog_reset_ns;    /* deadline set by a frame; 0: none */
 	uint64_t watchdog_pause_ns;    /* 0: not paused */
 	uint64_t scenario_start_ns;    /* first SCENARIO_START; 0: not yet */

@@ -18,12 +18,18 @@ static struct watchdog_limit limit(uint64_t from_ns, uint64_t duration_ns, enum 
 	};
 }
 
+static uint64_t pause_max_ns(const struct dispatch_sinks *sinks)
+{
+	return later(WATCHDOG_PAUSE_MAX_NS, sinks->scheduler_changes_ns);
+}
+
 /* How much of the scenario's time was, or may still be, a pause: not more than one long one. */
 static uint64_t pause_allowance(const struct dispatch_sinks *sinks)
 {
-	if (sinks->watchdog_pause_ns != 0 ||
-	    sinks->scenario_pause_cumulative_ns > WATCHDOG_PAUSE_MAX_NS)
-		return WATCHDOG_PAUSE_MAX_NS;
+	uint64_t max_ns = pause_max_ns(sinks);
+
+	if (sinks->watchdog_pause_ns != 0 || sinks->scenario_pause_cumulative_ns > max_ns)
+		return max_ns;
 	return sinks->scenario_pause_cumulative_ns;
 }
 
@@ -47,7 +53,7 @@ static struct watchdog_limit scenario_limit(const struct dispatch_sinks *sinks)
 	if (budget == 0)
 		return limit(0, 0, COORD_END_WATCHDOG, "");
 	if (sinks->watchdog_pause_ns != 0)
-		soft = limit(sinks->watchdog_pause_ns, WATCHDOG_PAUSE_MAX_NS, COORD_END_WATCHDOG,
+		soft = limit(sinks->watchdog_pause_ns, pause_max_ns(sinks), COORD_END_WATCHDOG,
 			     "the scenario stayed paused for too long");
 	return soft.at_ns <= hard.at_ns ? soft : hard;
 }

@@ -9,7 +9,8 @@
 #include "base/clock.h"
 #include "coord/coord.h"
 
-/* The scenario may stop its clock, but not for longer than this at a time. */
+/* The scenario may stop its clock, but not for longer than this at a time, and what its changes of
+ * the scheduler may take. */
 #define WATCHDOG_PAUSE_MAX_NS (30 * NS_PER_S)
 
 /* The guest may have itself frozen: that is not the scenario's time, up to so much in a run. */

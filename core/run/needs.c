@@ -253,7 +253,6 @@ int run_needs_ask(struct run_needs *needs, const struct plugin *plugin,
 	asked.host = needs;
 	asked.duration_ns = 0;
 	asked.memory_bytes = 0;
-	needs->changes_ns = 0;
 	*err = (struct ktstr_error){ 0 };
 	rc = plugin_op_result(op(values, &asked, err), "needs", err);
 	needs->asker = "ktstr";
@@ -262,8 +261,7 @@ int run_needs_ask(struct run_needs *needs, const struct plugin *plugin,
 				  "%s does not accept its parameters, and does not say why", asker);
 	if (rc < 0)
 		return ktstr_prefix(err, "%s", asker);
-	merge(&needs->needs, add_saturating(asked.duration_ns, needs->changes_ns),
-	      asked.memory_bytes);
+	merge(&needs->needs, asked.duration_ns, asked.memory_bytes);
 	return 0;
 }
 

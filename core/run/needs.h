@@ -21,7 +21,8 @@ struct run_needs {
 	struct registry *registry;
 	const char *asker;		  /* who is being asked, for messages */
 	const struct scenario_spec *spec; /* where the schedulers of the run stand */
-	uint64_t changes_ns;		  /* of the scheduler, by the one who is being asked */
+	uint64_t changes_ns; /* what all changes of the scheduler may take, beyond needs.duration_ns
+			      */
 	/* Beside which relative paths of files are seen; NULL: the working directory. */
 	const struct source *source;
 	struct run_needs_option {

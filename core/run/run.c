@@ -170,6 +170,7 @@ static int stage_coord(struct run *run, struct ktstr_error *err)
 		/* Counted from the start of the run; the guest has its whole time from here. */
 		.boot_timeout_ns = since_start(run) + boot_timeout_ns(p->spec),
 		.workload_duration_ns = p->needs.needs.duration_ns + p->spec->watchdog_ns,
+		.scheduler_changes_ns = p->needs.changes_ns,
 		.teardown_timeout_ns = TEARDOWN_TIMEOUT_NS,
 		.observer = &run->observe.observer,
 	};

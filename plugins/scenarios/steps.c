@@ -119,11 +119,48 @@ static int do_watch(struct ktstr_guest *g, const struct ktstr_value *values,
 	return ktstr_watch(g, values[WATCH_SYMBOL].s, err);
 }
 
+static int do_attach(struct ktstr_guest *g, const struct ktstr_value *values,
+		     struct ktstr_error *err)
+{
+	const char *name = values[SCHEDULER_NAME].s;
+
+	return ktstr_scheduler_attach(g, name ? name : "", err);
+}
+
+static int do_detach(struct ktstr_guest *g, const struct ktstr_value *values,
+		     struct ktstr_error *err)
+{
+	(void)values;
+	return ktstr_scheduler_detach(g, err);
+}
+
+static int do_restart(struct ktstr_guest *g, const struct ktstr_value *values,
+		      struct ktstr_error *err)
+{
+	(void)values;
+	return ktstr_scheduler_restart(g, err);
+}
+
+static int do_replace(struct ktstr_guest *g, const struct ktstr_value *values,
+		      struct ktstr_error *err)
+{
+	return ktstr_scheduler_replace(g, values[SCHEDULER_NAME].s, err);
+}
+
 static int (*const deeds[OP_COUNT])(struct ktstr_guest *g, const struct ktstr_value *values,
 				    struct ktstr_error *err) = {
-	[OP_ADD_CGROUP] = do_add,     [OP_REMOVE_CGROUP] = do_remove, [OP_SET_CPUSET] = do_set,
-	[OP_CLEAR_CPUSET] = do_clear, [OP_SPAWN] = do_spawn,	      [OP_STOP_CGROUP] = do_stop,
-	[OP_SNAPSHOT] = do_snapshot,  [OP_WATCH] = do_watch,
+	[OP_ADD_CGROUP] = do_add,
+	[OP_REMOVE_CGROUP] = do_remove,
+	[OP_SET_CPUSET] = do_set,
+	[OP_CLEAR_CPUSET] = do_clear,
+	[OP_SPAWN] = do_spawn,
+	[OP_STOP_CGROUP] = do_stop,
+	[OP_SNAPSHOT] = do_snapshot,
+	[OP_WATCH] = do_watch,
+	[OP_ATTACH_SCHEDULER] = do_attach,
+	[OP_DETACH_SCHEDULER] = do_detach,
+	[OP_RESTART_SCHEDULER] = do_restart,
+	[OP_REPLACE_SCHEDULER] = do_replace,
 };
 
 static int step_run(struct ktstr_guest *g, const struct ktstr_value *step, uint32_t index,

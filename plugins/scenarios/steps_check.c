@@ -19,6 +19,7 @@ struct story {
 	} cgroups[STEPS_CGROUPS_MAX];
 	uint32_t count;
 	bool has_spawned;
+	bool is_scheduler_down; /* the run's own is up at the start */
 	uint32_t snapshots;
 	const char *watched[STEPS_WATCHES_MAX];
 	uint32_t watches;
@@ -243,13 +244,87 @@ static int check_watch(struct story *story, const struct ktstr_value *values,
 	return 0;
 }
 
+/* @name (unset: the run's own) is brought up. */
+static int bring_up(struct story *story, const struct ktstr_value *name, struct ktstr_error *err)
+{
+	int code = ktstr_need_scheduler(story->needs, name && name->s ? name->s : "", err);
+
+	if (code < 0 && name && !err->line) {
+		err->line = name->line;
+		err->column = name->column;
+	}
+	if (code == 0)
+		story->is_scheduler_down = false;
+	return code;
+}
+
+static int take_down(struct story *story, struct ktstr_error *err)
+{
+	if (story->is_scheduler_down)
+		return ktstr_fail(err, -EINVAL,
+				  "no scheduler is up at this point; attach one before");
+	story->is_scheduler_down = true;
+	return ktstr_need_scheduler(story->needs, NULL, err);
+}
+
+static int check_attach(struct story *story, const struct ktstr_value *values,
+			struct ktstr_error *err)
+{
+	if (!story->is_scheduler_down)
+		return ktstr_fail(err, -EINVAL,
+				  "a scheduler is up at this point; detach it before, or use "
+				  "replace_scheduler");
+	return bring_up(story, &values[SCHEDULER_NAME], err);
+}
+
+static int check_detach(struct story *story, const struct ktstr_value *values,
+			struct ktstr_error *err)
+{
+	(void)values;
+	return take_down(story, err);
+}
+
+static int check_restart(struct story *story, const struct ktstr_value *values,
+			 struct ktstr_error *err)
+{
+	int code = take_down(story, err);
+
+	(void)values;
+	return code < 0 ? code : bring_up(story, NULL, err);
+}
+
+static int check_replace(struct story *story, const struct ktstr_value *values,
+			 struct ktstr_error *err)
+{
+	int code = take_down(story, err);
+
+	return code < 0 ? code : bring_up(story, &values[SCHEDULER_NAME], err);
+}
+
 static int (*const checks[OP_COUNT])(struct story *story, const struct ktstr_value *values,
 				     struct ktstr_error *err) = {
-	[OP_ADD_CGROUP] = check_add,	[OP_REMOVE_CGROUP] = check_remove,
-	[OP_SET_CPUSET] = check_set,	[OP_CLEAR_CPUSET] = check_clear,
-	[OP_SPAWN] = check_spawn,	[OP_STOP_CGROUP] = check_stop,
-	[OP_SNAPSHOT] = check_snapshot, [OP_WATCH] = check_watch,
+	[OP_ADD_CGROUP] = check_add,
+	[OP_REMOVE_CGROUP] = check_remove,
+	[OP_SET_CPUSET] = check_set,
+	[OP_CLEAR_CPUSET] = check_clear,
+	[OP_SPAWN] = check_spawn,
+	[OP_STOP_CGROUP] = check_stop,
+	[OP_SNAPSHOT] = check_snapshot,
+	[OP_WATCH] = check_watch,
+	[OP_ATTACH_SCHEDULER] = check_attach,
+	[OP_DETACH_SCHEDULER] = check_detach,
+	[OP_RESTART_SCHEDULER] = check_restart,
+	[OP_REPLACE_SCHEDULER] = check_replace,
 };
+
+static int op_check(struct story *story, const struct ktstr_value *op, struct ktstr_error *err)
+{
+	const struct ktstr_value *what = &op->items[0];
+
+	if (what->type == KTSTR_PARAM_BOOL && !what->i)
+		return ktstr_fail(err, -EINVAL, "'false' does nothing; say 'true' or leave it out");
+	return checks[op->i](story, what->items, err);
+}
 
 /* Step @index with its ops; a message names the step and the op. */
 static int step_check(struct story *story, const struct ktstr_value *step, uint32_t index,
@@ -261,7 +336,7 @@ static int step_check(struct story *story, const struct ktstr_value *step, uint3
 	for (uint32_t i = 0; i < ops->count; i++) {
 		const struct ktstr_value *op = &ops->items[i];
 
-		if (checks[op->i](story, op->items[0].items, err) == 0)
+		if (op_check(story, op, err) == 0)
 			continue;
 		if (!err->line) {
 			err->line = op->line;

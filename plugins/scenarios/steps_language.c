@@ -130,6 +130,25 @@ static const struct ktstr_param watch_fields[] = {
 	{ .key = NULL },
 };
 
+static const struct ktstr_param attach_fields[] = {
+	[SCHEDULER_NAME] = { .key = "name",
+			     .help = "one of 'schedulers' of the file; without it, the run's own",
+			     .type = KTSTR_PARAM_STRING,
+			     .min = 1,
+			     .max = KTSTR_NAME_MAX },
+	{ .key = NULL },
+};
+
+static const struct ktstr_param replace_fields[] = {
+	[SCHEDULER_NAME] = { .key = "name",
+			     .help = "one of 'schedulers' of the file",
+			     .type = KTSTR_PARAM_STRING,
+			     .flags = KTSTR_PARAM_REQUIRED,
+			     .min = 1,
+			     .max = KTSTR_NAME_MAX },
+	{ .key = NULL },
+};
+
 static const struct ktstr_param ops_choices[] = {
 	[OP_ADD_CGROUP] = { .key = "add_cgroup",
 			    .help = "create a cgroup",
@@ -163,6 +182,20 @@ static const struct ktstr_param ops_choices[] = {
 		       .help = "from now on do that each time the kernel writes a variable",
 		       .type = KTSTR_PARAM_MAP,
 		       .fields = watch_fields },
+	[OP_ATTACH_SCHEDULER] = { .key = "attach_scheduler",
+				  .help = "bring up a scheduler; none may be up",
+				  .type = KTSTR_PARAM_MAP,
+				  .fields = attach_fields },
+	[OP_DETACH_SCHEDULER] = { .key = "detach_scheduler",
+				  .help = "take down the scheduler that is up",
+				  .type = KTSTR_PARAM_BOOL },
+	[OP_RESTART_SCHEDULER] = { .key = "restart_scheduler",
+				   .help = "take down what is up, and bring up the run's own",
+				   .type = KTSTR_PARAM_BOOL },
+	[OP_REPLACE_SCHEDULER] = { .key = "replace_scheduler",
+				   .help = "take down what is up, and bring up another one",
+				   .type = KTSTR_PARAM_MAP,
+				   .fields = replace_fields },
 	{ .key = NULL },
 };
 

@@ -34,6 +34,10 @@ enum {
 	OP_STOP_CGROUP,
 	OP_SNAPSHOT,
 	OP_WATCH,
+	OP_ATTACH_SCHEDULER,
+	OP_DETACH_SCHEDULER,
+	OP_RESTART_SCHEDULER,
+	OP_REPLACE_SCHEDULER,
 	OP_COUNT,
 };
 
@@ -66,6 +70,11 @@ enum {
 
 enum {
 	WATCH_SYMBOL,
+};
+
+/* attach_scheduler and replace_scheduler; the others are no maps, but true. */
+enum {
+	SCHEDULER_NAME,
 };
 
 enum {

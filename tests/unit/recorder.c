@@ -155,6 +155,30 @@ static int record_watch(struct ktstr_guest *g, const char *symbol, struct ktstr_
 	return count_call(recorder_of(g), err);
 }
 
+static int record_attach(struct ktstr_guest *g, const char *name, struct ktstr_error *err)
+{
+	(void)str_addf(&recorder_of(g)->log, "attach '%s'\n", name);
+	return count_call(recorder_of(g), err);
+}
+
+static int record_detach(struct ktstr_guest *g, struct ktstr_error *err)
+{
+	(void)str_add(&recorder_of(g)->log, "detach\n");
+	return count_call(recorder_of(g), err);
+}
+
+static int record_restart(struct ktstr_guest *g, struct ktstr_error *err)
+{
+	(void)str_add(&recorder_of(g)->log, "restart\n");
+	return count_call(recorder_of(g), err);
+}
+
+static int record_replace(struct ktstr_guest *g, const char *name, struct ktstr_error *err)
+{
+	(void)str_addf(&recorder_of(g)->log, "replace '%s'\n", name);
+	return count_call(recorder_of(g), err);
+}
+
 static const struct ktstr_guest_ops recorder_ops = {
 	.size = sizeof(recorder_ops),
 	.stopping = record_stopping,
@@ -170,7 +194,25 @@ static const struct ktstr_guest_ops recorder_ops = {
 	.stop_cgroup = record_stop_cgroup,
 	.snapshot = record_snapshot,
 	.watch = record_watch,
+	.scheduler_attach = record_attach,
+	.scheduler_detach = record_detach,
+	.scheduler_restart = record_restart,
+	.scheduler_replace = record_replace,
 };
+
+char scheduler_asks[256];
+
+static int know_scheduler(struct ktstr_needs *needs, const char *name, struct ktstr_error *err)
+{
+	size_t length = strlen(scheduler_asks);
+
+	(void)needs;
+	(void)snprintf(scheduler_asks + length, sizeof(scheduler_asks) - length,
+		       name ? "'%s' " : "- ", name);
+	if (!name || !*name || strcmp(name, "fifo") == 0)
+		return 0;
+	return ktstr_fail(err, -ENOENT, "there is no '%s'", name);
+}
 
 void recorder_reset(struct recorder *recorder, const struct ktstr_topology *topology)
 {
@@ -191,7 +233,9 @@ struct bound *must_bind(const struct ktstr_plugin *plugin, const char *yaml)
 int ask(const struct ktstr_plugin *plugin, const struct bound *bound,
 	const struct ktstr_topology *topology, uint64_t *ret_duration_ns, struct ktstr_error *err)
 {
-	struct ktstr_needs needs = { .size = sizeof(needs), .topology = topology };
+	struct ktstr_needs needs = { .size = sizeof(needs),
+				     .topology = topology,
+				     .scheduler = know_scheduler };
 	int code = plugin->scenario->needs(bound_values(bound), &needs, err);
 
 	*ret_duration_ns = needs.duration_ns;

@@ -28,7 +28,10 @@ void recorder_reset(struct recorder *recorder, const struct ktstr_topology *topo
 /* Values that must bind. */
 struct bound *must_bind(const struct ktstr_plugin *plugin, const char *yaml);
 
-/* What needs() of the scenario says. */
+/* What the newest needs() asked of schedulers: "'NAME' " for each, "- " for one to take down. */
+extern char scheduler_asks[256];
+
+/* What needs() of the scenario says. The one other scheduler of the run is "fifo". */
 int ask(const struct ktstr_plugin *plugin, const struct bound *bound,
 	const struct ktstr_topology *topology, uint64_t *ret_duration_ns, struct ktstr_error *err);
 

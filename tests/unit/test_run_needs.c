@@ -146,22 +146,15 @@ static int changes(struct ktstr_needs *n, struct ktstr_error *e)
 	return 0;
 }
 
-static int lasts_for_ever(struct ktstr_needs *n, struct ktstr_error *e)
-{
-	n->duration_ns = UINT64_MAX - 5;
-	return ktstr_need_scheduler(n, "", e);
-}
-
 Test(run_needs, each_change_of_the_scheduler_has_its_time)
 {
 	asks = changes;
 	cr_assert_eq(run_needs_ask(&needs, &plugin, NULL, &err), 0, "%s", err.text);
-	cr_expect_eq(needs.needs.duration_ns, 4010);
+	cr_expect_eq(needs.needs.duration_ns, 10);
+	cr_expect_eq(needs.changes_ns, 4000);
+	spec.scheduler_timeout_ns = UINT64_MAX;
 	cr_assert_eq(run_needs_ask(&needs, &plugin, NULL, &err), 0, "%s", err.text);
-	cr_expect_eq(needs.needs.duration_ns, 4010);
-	asks = lasts_for_ever;
-	cr_assert_eq(run_needs_ask(&needs, &plugin, NULL, &err), 0, "%s", err.text);
-	cr_expect_eq(needs.needs.duration_ns, UINT64_MAX);
+	cr_expect_eq(needs.changes_ns, UINT64_MAX);
 }
 
 static int ask_for_a_neighbour(struct ktstr_needs *n, struct ktstr_error *e)

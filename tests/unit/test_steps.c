@@ -201,6 +201,30 @@ Test(steps, refuses_stories_that_cannot_be_told)
 		{ OPS("  - watch: {symbol: a}\n  - watch: {symbol: b}\n  - watch: {symbol: c}\n"
 		      "  - watch: {symbol: d}\n"),
 		  "line 7: step 'one': watch: more than 3 watches" },
+		{ OPS("  - attach_scheduler: {name: fifo}\n"),
+		  "line 4: step 'one': attach_scheduler: a scheduler is up at this point; detach "
+		  "it "
+		  "before, or use replace_scheduler" },
+		{ OPS("  - detach_scheduler: true\n  - attach_scheduler:\n  - attach_scheduler:\n"),
+		  "line 6: step 'one': attach_scheduler: a scheduler is up at this point; detach "
+		  "it "
+		  "before, or use replace_scheduler" },
+		{ OPS("  - detach_scheduler: true\n  - detach_scheduler: true\n"),
+		  "line 5: step 'one': detach_scheduler: no scheduler is up at this point; attach "
+		  "one before" },
+		{ OPS("  - detach_scheduler: true\n  - restart_scheduler: yes\n"),
+		  "line 5: step 'one': restart_scheduler: no scheduler is up at this point; attach "
+		  "one before" },
+		{ OPS("  - detach_scheduler: true\n  - replace_scheduler: {name: fifo}\n"),
+		  "line 5: step 'one': replace_scheduler: no scheduler is up at this point; attach "
+		  "one before" },
+		{ OPS("  - detach_scheduler: false\n"),
+		  "line 4: step 'one': detach_scheduler: 'false' does nothing; say 'true' or leave "
+		  "it out" },
+		{ OPS("  - replace_scheduler:\n      name: fofi\n"),
+		  "line 5: step 'one': replace_scheduler: there is no 'fofi'" },
+		{ OPS("  - detach_scheduler: true\n  - attach_scheduler:\n      name: fofi\n"),
+		  "line 6: step 'one': attach_scheduler: there is no 'fofi'" },
 		{ OPS(ADD_A), "no step spawns workers, so there would be nothing to judge" },
 		{ OPS(ADD_A SPAWN_A "  hold: 0s\n"),
 		  "no step holds, so no worker would get to work" },
@@ -231,6 +255,65 @@ Test(steps, looks_into_the_kernel)
 		     "hold 1000ms\n"
 		     "end\n"
 		     "stop 0\n");
+}
+
+#define CHANGES                                                                                    \
+	OPS("  - spawn: {workers: 1}\n"                                                            \
+	    "  - replace_scheduler: {name: fifo}\n"                                                \
+	    "  - restart_scheduler: yes\n"                                                         \
+	    "  - detach_scheduler: true\n"                                                         \
+	    "  - attach_scheduler: {name: fifo}\n"                                                 \
+	    "  - detach_scheduler: true\n"                                                         \
+	    "  - attach_scheduler: {}\n")
+
+Test(steps, changes_the_scheduler)
+{
+	expect_calls("steps", CHANGES,
+		     "step 1/1 'one' 1000ms\n"
+		     "spawn 0 cpu_spin x1\n"
+		     "replace 'fifo'\n"
+		     "restart\n"
+		     "detach\n"
+		     "attach 'fifo'\n"
+		     "detach\n"
+		     "attach ''\n"
+		     "hold 1000ms\n"
+		     "end\n"
+		     "stop 0\n");
+}
+
+Test(steps, says_which_change_of_the_scheduler_failed)
+{
+	static const char *const texts[] = {
+		"call 1 fails",
+		"step 'one': spawn: call 2 fails",
+		"step 'one': replace_scheduler: call 3 fails",
+		"step 'one': restart_scheduler: call 4 fails",
+		"step 'one': detach_scheduler: call 5 fails",
+		"step 'one': attach_scheduler: call 6 fails",
+		"step 'one': detach_scheduler: call 7 fails",
+		"step 'one': attach_scheduler: call 8 fails",
+		"call 9 fails",
+		"call 10 fails",
+		"call 11 fails",
+		NULL,
+	};
+
+	expect_unwinding("steps", CHANGES, texts);
+}
+
+Test(steps, a_step_says_each_change_that_it_needs)
+{
+	const struct ktstr_plugin *plugin = shipped_load("scenarios", "steps");
+	struct bound *bound = must_bind(plugin, CHANGES);
+	struct ktstr_error err = { 0 };
+	uint64_t duration_ns;
+
+	scheduler_asks[0] = '\0';
+	cr_assert_eq(ask(plugin, bound, &four, &duration_ns, &err), 0, "%s", err.text);
+	cr_expect_str_eq(scheduler_asks, "- 'fifo' - '' - 'fifo' - '' ");
+	cr_expect_eq(duration_ns, UINT64_C(1000000000));
+	bound_free(bound);
 }
 
 Test(steps, refuses_more_snapshots_than_a_run_keeps)
@@ -308,6 +391,12 @@ Test(steps, refuses_words_that_are_not_in_the_language)
 		OPS("  - spawn: {workers: 1, workload: {plugin: cpu_spin, brust: 1}}\n"),
 		OPS("  - set_cpuset: {cgroup: a}\n"),
 		OPS("  - clear_cpuset: {cgroup: a, cpuset: all}\n"),
+		OPS("  - replace_scheduler: {}\n"),
+		OPS("  - replace_scheduler: fifo\n"),
+		OPS("  - attach_scheduler: {name: a234567890123456789012345678901x}\n"),
+		OPS("  - detach_scheduler: {name: fifo}\n"),
+		OPS("  - detach_scheduler:\n"),
+		OPS("  - restart_scheduler: {}\n"),
 	};
 	const struct ktstr_plugin *plugin = shipped_load("scenarios", "steps");
 

@@ -124,6 +124,27 @@ Test(watchdog, the_time_that_the_guest_is_frozen_does_not_count)
 	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, 29 * S);
 }
 
+Test(watchdog, changes_of_the_scheduler_may_last)
+{
+	const struct coord_spec spec = { .boot_timeout_ns = 60 * S };
+	struct coord_result result = { .sinks = { .workload_duration_ns = 10 * S,
+						  .scheduler_changes_ns = 60 * S,
+						  .scenario_start_ns = 4 * S,
+						  .watchdog_reset_ns = 14 * S,
+						  .watchdog_pause_ns = 5 * S } };
+
+	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, 95 * S, "one pause of all that time");
+	result.sinks.watchdog_pause_ns = 0;
+	result.sinks.scenario_pause_cumulative_ns = 80 * S;
+	result.sinks.watchdog_reset_ns = UINT64_MAX;
+	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, 104 * S, "of many, what they took");
+	result.sinks.scenario_pause_cumulative_ns = 200 * S;
+	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, 114 * S);
+	result.sinks.scheduler_changes_ns = UINT64_MAX;
+	result.sinks.scenario_pause_cumulative_ns = UINT64_MAX;
+	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, UINT64_MAX);
+}
+
 Test(watchdog, a_pause_and_a_freeze_are_not_counted_twice)
 {
 	struct dispatch_sinks sinks = { .workload_duration_ns = 10 * S,
