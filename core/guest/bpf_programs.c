@@ -62,9 +62,18 @@ static void fill(struct ktstr_sched_prog *program, const struct bpf_prog_info *i
 	program->run_count = info->run_cnt;
 }
 
-uint32_t bpf_programs_read(struct ktstr_sched_prog *ret, uint32_t max)
+uint32_t bpf_programs_last(void)
 {
-	uint32_t count = 0, id = 0;
+	uint32_t id = 0;
+
+	for (int i = 0; i < LOOKS_MAX && next_id(&id) == 0; i++)
+		;
+	return id;
+}
+
+uint32_t bpf_programs_read(uint32_t after, struct ktstr_sched_prog *ret, uint32_t max)
+{
+	uint32_t count = 0, id = after;
 
 	for (int i = 0; i < LOOKS_MAX && count < max && next_id(&id) == 0; i++) {
 		_cleanup_close_ int fd = open_id(id);

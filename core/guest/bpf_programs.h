@@ -7,7 +7,10 @@
 
 #include "ktstr/sched_ext.h"
 
-/* At most @max of them, by id. Returns how many; 0 where BPF is out of reach. */
-uint32_t bpf_programs_read(struct ktstr_sched_prog *ret, uint32_t max);
+/* The highest id of any program; 0: there is none, or BPF is out of reach. */
+uint32_t bpf_programs_last(void);
+
+/* At most @max of those with an id above @after, by id. Returns how many. */
+uint32_t bpf_programs_read(uint32_t after, struct ktstr_sched_prog *ret, uint32_t max);
 
 #endif

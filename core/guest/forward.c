@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 
 /* Bytes in the pipe of a scheduler's log, so that a short burst does not make it wait. */
-#define LOG_PIPE_BYTES (256 * 1024)
+#define LOG_PIPE_BYTES (1024 * 1024)
 
 int forward_init(struct forward *forward, uint32_t msg_type)
 {

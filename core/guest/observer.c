@@ -37,6 +37,14 @@ void observer_done(struct observer *observer)
 	scx_dump_done(&observer->dump);
 }
 
+void observer_begin(struct observer *observer)
+{
+	scx_log_drain(&observer->log);
+	scx_log_forget(&observer->log);
+	if (!observer->is_blind)
+		observer->old_program = bpf_programs_last();
+}
+
 int observer_poll_fd(const struct observer *observer)
 {
 	return observer->log.fd;
@@ -90,7 +98,8 @@ void observer_tell_programs(struct observer *observer, uint32_t when)
 	programs = calloc(KTSTR_SCHED_PROGS_MAX, sizeof(*programs));
 	if (!programs)
 		return;
-	head.program_count = bpf_programs_read(programs, KTSTR_SCHED_PROGS_MAX);
+	head.program_count =
+		bpf_programs_read(observer->old_program, programs, KTSTR_SCHED_PROGS_MAX);
 	(void)channel_send_pair(observer->sender, KTSTR_MSG_SCHED_PROGS, &head, sizeof(head),
 				programs, head.program_count * (uint32_t)sizeof(programs[0]));
 }

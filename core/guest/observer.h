@@ -29,7 +29,8 @@ struct observer {
 	struct scx_sysfs sysfs;
 	struct scx_log log;
 	struct scx_dump dump;
-	uint64_t state_ns; /* of the last frame that told the state */
+	uint64_t state_ns;    /* of the last frame that told the state */
+	uint32_t old_program; /* programs up to this id are of somebody else */
 };
 
 /* Without @paths it is blind: it sees nothing, and sends nothing. */
@@ -39,6 +40,9 @@ void observer_done(struct observer *observer);
 
 /* Readable when the kernel has said something; -1: it cannot be waited for. */
 int observer_poll_fd(const struct observer *observer);
+
+/* A scheduler is about to be started: what the kernel says and has from now on is its. */
+void observer_begin(struct observer *observer);
 
 /* SCX_STATE. */
 void observer_tell_state(struct observer *observer, uint32_t when);

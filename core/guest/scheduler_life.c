@@ -104,7 +104,8 @@ static void tell_init(struct life *life)
 	(void)!write(life->spec.link->sender.channel->frames_fd, &one, sizeof(one));
 }
 
-static struct previous op_begin(struct life *life, uint32_t op, const struct scheduler *scheduler)
+static struct previous op_begin(struct life *life, uint32_t op, uint64_t limit_ns,
+				const struct scheduler *scheduler)
 {
 	struct session_status *status = life->spec.link->status;
 	struct previous previous = { .stage = status->stage };
@@ -115,24 +116,39 @@ static struct previous op_begin(struct life *life, uint32_t op, const struct sch
 	status->stage = KTSTR_STAGE_SCHEDULER;
 	status->is_forced = 0;
 	status->op_start_ns = clock_monotonic_ns();
-	status->op_limit_ns = life->spec.timeout_ns;
+	status->op_limit_ns = limit_ns;
 	__atomic_store_n(&status->op, op, __ATOMIC_RELEASE);
-	tell_init(life);
 	return previous;
 }
 
-static void op_end(struct life *life, const struct previous *previous, uint32_t phase)
+static void op_end(struct life *life, const struct previous *previous)
 {
 	struct session_status *status = life->spec.link->status;
-	struct ktstr_sched_time time = {
-		.size = sizeof(time),
-		.phase = phase,
-		.duration_ns = clock_monotonic_ns() - status->op_start_ns,
-	};
 
 	__atomic_store_n(&status->op, SESSION_OP_NONE, __ATOMIC_RELEASE);
 	status->stage = previous->stage;
 	memcpy(status->subject, previous->subject, sizeof(status->subject));
+}
+
+/* start() or stop(): watched from its first moment, and its time is told. */
+static struct previous turn_begin(struct life *life, uint32_t op, const struct scheduler *scheduler)
+{
+	struct previous previous = op_begin(life, op, life->spec.timeout_ns, scheduler);
+
+	tell_init(life);
+	return previous;
+}
+
+static void turn_end(struct life *life, const struct previous *previous, uint32_t phase)
+{
+	struct ktstr_sched_time time = {
+		.size = sizeof(time),
+		.phase = phase,
+		.duration_ns = clock_monotonic_ns() - life->spec.link->status->op_start_ns,
+	};
+
+	op_end(life, previous);
+	/* Cannot fail: it is small. */
 	(void)channel_send(&life->spec.link->sender, KTSTR_MSG_SCHED_TIME, &time, sizeof(time));
 }
 
@@ -211,8 +227,10 @@ static void set_death(struct life *life, const char *place, const struct ktstr_e
 
 static int ask_alive(struct life *life, struct ktstr_error *said)
 {
+	struct previous previous = op_begin(life, SESSION_OP_ALIVE, LIFE_ALIVE_NS, life->up);
 	int rc = life->up->ops->alive(life->spec.guest, life->state, said);
 
+	op_end(life, &previous);
 	rc = plugin_op_result(rc, "alive", said);
 	if (rc < 0 && !said->text[0])
 		(void)ktstr_fail(said, -ESRCH, "%s", strerror(-rc));
@@ -307,14 +325,13 @@ int life_start(struct life *life, const struct scheduler *scheduler, struct ktst
 	bool is_up;
 	int rc;
 
-	scx_log_drain(&observer->log);
-	scx_log_forget(&observer->log);
+	observer_begin(observer);
 	life->exit = (struct life_exit){ 0 };
 	scx_sysfs_glance(&observer->sysfs, &life->before);
-	previous = op_begin(life, SESSION_OP_START, scheduler);
+	previous = turn_begin(life, SESSION_OP_START, scheduler);
 	rc = scheduler->ops->start(life->spec.guest, scheduler->values, &life->state, err);
 	rc = plugin_op_result(rc, "start", err);
-	op_end(life, &previous, KTSTR_SCHED_TIME_START);
+	turn_end(life, &previous, KTSTR_SCHED_TIME_START);
 	if (rc < 0)
 		return start_failed(life, scheduler, rc, err);
 	life->up = scheduler;
@@ -328,9 +345,9 @@ int life_start(struct life *life, const struct scheduler *scheduler, struct ktst
 	}
 	/* The kernel may let the start of a scheduler succeed that it throws out in the same call.
 	 */
-	previous = op_begin(life, SESSION_OP_STOP, scheduler);
+	previous = turn_begin(life, SESSION_OP_STOP, scheduler);
 	(void)scheduler->ops->stop(life->spec.guest, life->state, &later);
-	op_end(life, &previous, KTSTR_SCHED_TIME_STOP);
+	turn_end(life, &previous, KTSTR_SCHED_TIME_STOP);
 	return start_failed(life, scheduler, -ESRCH, err);
 }
 
@@ -358,11 +375,11 @@ int life_stop(struct life *life, bool *ret_is_forced, struct ktstr_error *err)
 		observer_tell_state(observer, KTSTR_SCX_BEFORE_STOP);
 		observer_tell_programs(observer, KTSTR_SCX_BEFORE_STOP);
 	}
-	previous = op_begin(life, SESSION_OP_STOP, scheduler);
+	previous = turn_begin(life, SESSION_OP_STOP, scheduler);
 	rc = scheduler->ops->stop(life->spec.guest, life->state, err);
 	rc = plugin_op_result(rc, "stop", err);
 	wait_rc = wait_released(life, rc < 0 ? &later : err);
-	op_end(life, &previous, KTSTR_SCHED_TIME_STOP);
+	turn_end(life, &previous, KTSTR_SCHED_TIME_STOP);
 	*ret_is_forced = life->spec.link->status->is_forced != 0;
 	forget(life);
 	tell_exit(life);

@@ -18,6 +18,8 @@
 
 /* For one start() or stop(), where the job does not say. */
 #define LIFE_TIMEOUT_NS (30 * NS_PER_S)
+/* For one alive(). */
+#define LIFE_ALIVE_NS (5 * NS_PER_S)
 
 /* One that can be brought up. */
 struct scheduler {

@@ -15,6 +15,7 @@
 #define SESSION_OP_NONE 0u
 #define SESSION_OP_START 1u
 #define SESSION_OP_STOP 2u
+#define SESSION_OP_ALIVE 3u
 
 /* In memory that PID 1 and the session share. */
 struct session_status {

@@ -30,6 +30,8 @@
 #define KILL_TIMEOUT_NS (2 * NS_PER_S)
 /* The same for a session that the kernel does not let go. */
 #define STUCK_TIMEOUT_NS (500 * NS_PER_MS)
+/* Plugins are called more often than it is worth to be woken for it. */
+#define LOOK_INTERVAL_NS (1 * NS_PER_S)
 /* The agent must run when the scheduler under test does not let anybody else run. */
 #define INIT_PRIORITY 2
 #define SESSION_PRIORITY 1
@@ -321,6 +323,13 @@ static void throw_out(const struct supervisor *supervisor)
 		scx_throw_out(supervisor->spec->sysrq);
 }
 
+static const char *op_word(uint32_t op)
+{
+	if (op == SESSION_OP_ALIVE)
+		return "say whether it is alive";
+	return op == SESSION_OP_STOP ? "stop" : "start";
+}
+
 /* The plugin may hang in the kernel, for as long as a scheduler is in charge that runs nobody. */
 static void enforce_op(struct supervisor *supervisor)
 {
@@ -330,8 +339,7 @@ static void enforce_op(struct supervisor *supervisor)
 
 	if (now_ns >= end_ns) {
 		(void)ktstr_fail(&supervisor->fault, -ETIMEDOUT, "%s did not %s within %g s",
-				 subject(supervisor, text),
-				 status->op == SESSION_OP_STOP ? "stop" : "start",
+				 subject(supervisor, text), op_word(status->op),
 				 (double)status->op_limit_ns / (double)NS_PER_S);
 		supervisor->fault_stage = status->stage;
 		throw_out(supervisor);
@@ -342,7 +350,7 @@ static void enforce_op(struct supervisor *supervisor)
 	}
 }
 
-/* When there is something to do, should nothing happen before; UINT64_MAX: never. */
+/* When to look around, should nothing happen before. */
 static uint64_t next_look_ns(const struct supervisor *supervisor, uint64_t now_ns)
 {
 	const uint64_t looks_ns[] = {
@@ -354,6 +362,7 @@ static uint64_t next_look_ns(const struct supervisor *supervisor, uint64_t now_n
 			: UINT64_MAX,
 		supervisor->killed_ns ? supervisor->killed_ns + STUCK_TIMEOUT_NS : UINT64_MAX,
 		supervisor->receiver.is_lingering ? now_ns + CHANNEL_LINGER_NS : UINT64_MAX,
+		now_ns + LOOK_INTERVAL_NS,
 	};
 	uint64_t next_ns = UINT64_MAX;
 
@@ -379,11 +388,11 @@ static void wait_for_news(struct supervisor *supervisor, struct pollfd poll_fds[
 	for (int i = 0; i < SOURCE_COUNT; i++)
 		poll_fds[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
 	relay_poll(&supervisor->relay, &poll_fds[SOURCE_RELAY]);
-	if (until_ns > now_ns && until_ns != UINT64_MAX) {
+	if (until_ns > now_ns) {
 		left.tv_sec = (time_t)((until_ns - now_ns) / NS_PER_S);
 		left.tv_nsec = (long)((until_ns - now_ns) % NS_PER_S);
 	}
-	if (ppoll(poll_fds, SOURCE_COUNT, until_ns == UINT64_MAX ? NULL : &left, NULL) < 0)
+	if (ppoll(poll_fds, SOURCE_COUNT, &left, NULL) < 0)
 		for (int i = 0; i < SOURCE_COUNT; i++)
 			poll_fds[i].revents = 0;
 }

@@ -491,6 +491,7 @@ Test(bpf_programs, are_no_more_than_there_is_room_for)
 {
 	struct ktstr_sched_prog program;
 
-	cr_expect_leq(bpf_programs_read(&program, 1), 1);
-	cr_expect_eq(bpf_programs_read(&program, 0), 0);
+	cr_expect_leq(bpf_programs_read(0, &program, 1), 1);
+	cr_expect_eq(bpf_programs_read(0, &program, 0), 0);
+	cr_expect_eq(bpf_programs_read(UINT32_MAX, &program, 1), 0);
 }

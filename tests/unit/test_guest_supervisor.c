@@ -601,6 +601,22 @@ Test(supervisor_limits, a_stop_that_takes_too_long_is_ended)
 	cr_expect_str_eq(stream.error_text, "scheduler 'lazy' did not stop within 3 s");
 }
 
+static int session_hangs_in_alive(void *arg, struct session_link *link)
+{
+	(void)arg;
+	begin_op(link, SESSION_OP_ALIVE, 100 * NS_PER_MS);
+	for (;;)
+		(void)pause();
+	return 0;
+}
+
+Test(supervisor_limits, an_alive_that_takes_too_long_is_ended)
+{
+	cr_expect_eq(supervise(session_hangs_in_alive, NULL, -1), 1);
+	cr_expect_str_eq(stream.error_text,
+			 "scheduler 'lazy' did not say whether it is alive within 0.1 s");
+}
+
 static int session_waits_for_force(void *arg, struct session_link *link)
 {
 	uint64_t end_ns = clock_monotonic_ns() + 30 * NS_PER_S;
