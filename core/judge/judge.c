@@ -501,6 +501,7 @@ int judge_run(const struct judge_spec *spec, struct verdict *ret, struct ktstr_e
 		verdict.interrupted_by = judge.interrupted_by;
 		verdict.expect = spec->expect;
 		verdict_fold(&verdict);
+		verdict.expect = NULL;
 		*ret = verdict;
 	} else {
 		verdict_done(&verdict);

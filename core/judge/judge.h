@@ -46,7 +46,7 @@ struct judge_spec {
 	uint64_t stall_limit_ns;	   /* 0: JUDGE_STALL_LIMIT_NS */
 	uint64_t memory_limit_bytes;	   /* 0: JUDGE_MEMORY_LIMIT_BYTES */
 	int signal_fd; /* non-blocking signalfd; a signal ends all checkers; -1: none */
-	const struct expectation *expect; /* borrowed, and by the verdict too; NULL: a PASS */
+	const struct expectation *expect; /* NULL: a PASS is expected */
 };
 
 /* Read the evidence, run the checkers, fold. Fails only when the run file cannot be read at all. */

@@ -95,8 +95,9 @@ struct verdict {
 	struct decision *decisions;
 	size_t decision_count;
 	struct evidence evidence;
-	int interrupted_by;		  /* the signal that ended the judging; 0: none */
-	const struct expectation *expect; /* borrowed; NULL, or none given: a PASS is expected */
+	int interrupted_by; /* the signal that ended the judging; 0: none */
+	/* For verdict_fold(); borrowed until then. NULL, or none given: a PASS is expected. */
+	const struct expectation *expect;
 };
 
 /*

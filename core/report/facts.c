@@ -218,7 +218,7 @@ static int take_frame(struct pass *pass, const struct ktstr_frame *frame)
 		take_scenario_end(facts, frame);
 		return 0;
 	}
-	return 0;
+	return scx_facts_take(&facts->scx, frame);
 }
 
 static void end_line(struct pass *pass)
@@ -373,6 +373,7 @@ void facts_free(struct facts *facts)
 	if (!facts)
 		return;
 	meta_free(facts->meta);
+	scx_facts_done(&facts->scx);
 	free(facts->workers);
 	free(facts->cgroups);
 	free(facts);
@@ -389,6 +390,28 @@ bool facts_spread(const struct facts_cgroup *cgroup, double *ret)
 		return false;
 	*ret = cgroup->most_off_cpu - cgroup->least_off_cpu;
 	return true;
+}
+
+static size_t add_scheduler_times(const struct facts *facts, struct timing *ret)
+{
+	static const struct {
+		uint32_t phase;
+		const char *key, *name;
+	} parts[] = {
+		{ KTSTR_SCHED_TIME_START, "scheduler_start", "scheduler start" },
+		{ KTSTR_SCHED_TIME_OPEN, "scheduler_open", "scheduler open" },
+		{ KTSTR_SCHED_TIME_LOAD, "scheduler_load", "scheduler load" },
+		{ KTSTR_SCHED_TIME_ATTACH, "scheduler_attach", "scheduler attach" },
+		{ KTSTR_SCHED_TIME_DETACH, "scheduler_detach", "scheduler detach" },
+		{ KTSTR_SCHED_TIME_STOP, "scheduler_stop", "scheduler stop" },
+	};
+	size_t count = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		if (facts->scx.times_ns[parts[i].phase] > 0)
+			ret[count++] = (struct timing){ parts[i].key, parts[i].name,
+							facts->scx.times_ns[parts[i].phase] };
+	return count;
 }
 
 size_t facts_timings(const struct facts *facts, uint64_t judging_ns, uint64_t took_ns,
@@ -421,6 +444,7 @@ size_t facts_timings(const struct facts *facts, uint64_t judging_ns, uint64_t to
 		ret[count++] = (struct timing){ parts[i].key, parts[i].name,
 						parts[i].to_ns - parts[i].from_ns };
 	}
+	count += add_scheduler_times(facts, ret + count);
 	if (t->scenario_start_ns > 0 && t->scenario_end_ns > t->scenario_start_ns)
 		scenario_ns = t->scenario_end_ns - t->scenario_start_ns;
 	ret[count++] = (struct timing){ "total", "total", total_ns };

@@ -14,6 +14,7 @@
 #include "ktstr/error.h"
 #include "ktstr/frame.h"
 #include "report/meta.h"
+#include "report/scx_facts.h"
 #include "report/wake.h"
 
 /* Workers that are kept: the worst ones. */
@@ -89,6 +90,7 @@ struct facts {
 	size_t cgroup_count;
 	uint64_t cgroups_left_out;
 	struct facts_times times;
+	struct scx_facts scx;
 	uint64_t scenario_ns; /* how long the scenario ran; 0: not known */
 	/* The last lines of COM1, oldest first. */
 	char console[FACTS_CONSOLE_LINES][FACTS_CONSOLE_LINE_MAX];
@@ -114,10 +116,11 @@ struct timing {
 	const char *name; /* "kernel to init" */
 	uint64_t ns;
 };
-#define FACTS_TIMINGS_MAX 10
+#define FACTS_TIMINGS_MAX 16
 
 /*
- * How long each part took, from the milestones. Parts that did not happen are left out. @judging_ns
+ * How long each part took, from the milestones, and in the guest the parts of a scheduler's life,
+ * which lie within those. Parts that did not happen are left out. @judging_ns
  * and @took_ns (the whole) are known only to who ran it; 0: not known.
  */
 size_t facts_timings(const struct facts *facts, uint64_t judging_ns, uint64_t took_ns,

@@ -14,6 +14,7 @@
 #include "ktstr/checker.h"
 #include "report/facts.h"
 #include "report/figure.h"
+#include "report/scx_json.h"
 
 static json_t *text_or_empty_json(const char *text)
 {
@@ -247,6 +248,14 @@ static json_t *scheduler_json(const json_t *meta, const struct evidence *e)
 	return json;
 }
 
+static json_t *paths_json(const struct report_spec *spec)
+{
+	return json_pack("{so so so so}", "run", json_text(spec->run_path), "console_log",
+			 json_text(spec->console_path), "scheduler_log",
+			 json_text(spec->scheduler_log_path), "sched_ext_dump",
+			 json_text(spec->dump_path));
+}
+
 static json_t *document(const struct verdict *v, const struct report_spec *spec,
 			const struct facts *facts)
 {
@@ -272,8 +281,9 @@ static json_t *document(const struct verdict *v, const struct report_spec *spec,
 		{ "workers", workers_json(facts) },
 		{ "workers_total", count_json(facts->worker_total) },
 		{ "timings", timings_json(facts, spec) },
-		{ "paths", json_pack("{so so}", "run", json_text(spec->run_path), "console_log",
-				     json_text(spec->console_path)) },
+		{ "sched_ext",
+		  scx_json(&v->evidence.scx, &facts->scx, facts->times.scenario_start_ns) },
+		{ "paths", paths_json(spec) },
 		{ "environment", environment_json(meta) },
 		{ "console_tail", console_json(facts, v->outcome) },
 		{ "command", text_or_empty_json(again) },

@@ -14,10 +14,12 @@
 
 /* What a report shows beside the verdict and what stands in the run file. All borrowed. */
 struct report_spec {
-	int run_fd;		  /* of the run file, which is read once */
-	const char *run_path;	  /* its path */
-	const char *console_path; /* copy of COM1; may be NULL */
-	const char *again;	  /* the command that runs it again; NULL: as the run file says */
+	int run_fd;			/* of the run file, which is read once */
+	const char *run_path;		/* its path */
+	const char *console_path;	/* copy of COM1; may be NULL */
+	const char *scheduler_log_path; /* what the scheduler wrote; may be NULL, as the next */
+	const char *dump_path;		/* the whole dump of sched_ext */
+	const char *again; /* the command that runs it again; NULL: as the run file says */
 	bool has_colour;
 	bool is_verbose;     /* all workers, the rule that decided, the command line of QEMU */
 	bool is_short;	     /* text: the first line, and the evidence of what is no PASS, alone */
@@ -42,7 +44,8 @@ int report_text(FILE *out, const struct verdict *verdict, const struct report_sp
  * - kind: "verdict"
  * - ktstr_version: of the ktstr that recorded the run
  * - verdict: {outcome, reason, rule}; outcome "PASS", "SKIP", "UNDECIDED", "FAIL" or "ERROR";
- *   reason one sentence, why it is not a PASS, "" on PASS; rule the name of the rule that decided
+ *   reason one sentence, why it is not a PASS, or how it failed as expected, "" on any other PASS;
+ *   rule the name of the rule that decided
  * - exit_code: of the process that prints this
  * - scenario: {name, plugin, file, seed, duration_s}
  * - scheduler: {plugin, params, exit}; params null when none were given; exit null, or how it died
@@ -60,8 +63,18 @@ int report_text(FILE *out, const struct verdict *verdict, const struct report_sp
  *   work_units, cpu_percent, off_cpu_percent, max_gap_ms, migrations, iterations}], worst first
  * - workers_total: how many reported; more than `workers` has when it was cut
  * - timings: {prepare_s, image_s, qemu_start_s, kernel_to_init_s, agent_to_scenario_s, scenario_s,
- *   teardown_s, judging_s, total_s, overhead_s}; parts that did not happen are left out
- * - paths: {run, console_log}
+ *   teardown_s, judging_s, total_s, overhead_s}; parts that did not happen are left out; and in the
+ *   guest scheduler_start_s, scheduler_open_s, scheduler_load_s, scheduler_attach_s,
+ *   scheduler_detach_s, scheduler_stop_s, of several schedulers the sums
+ * - sched_ext: null where the run had none of it, else {ops, state, switch_all, enable_seq,
+ *   nr_rejected, exit, events, swaps, programs}: what the kernel said last; events: {NAME: count}
+ *   - exit: null, or {kind, number, code, reason, message, source, backtrace, sentence} of the
+ *     scheduler that was in charge last; source "ops" or "log"
+ *   - swaps: [{kind, name, plugin, code, is_forced, at_s}]; code 0 or a negative errno; at_s since
+ *     the start of the scenario, or null
+ *   - programs: [{name, id, verified_insns, insns, jited_bytes, run_time_ns, run_count}]
+ * - paths: {run, console_log, scheduler_log, sched_ext_dump}; the latter two null where the run has
+ *   none
  * - environment: {kernel: {path, release, origin}, vm: {accel, numa_nodes, llcs, cores, threads,
  *   memory_bytes, argv}, host: {cpus, uname}, plugins: [{kind, name, version, path, crc32,
  *   build_id}]}; null when the run file does not say

@@ -11,6 +11,7 @@
 #include "coord/coord.h"
 #include "report/checkers.h"
 #include "report/facts.h"
+#include "report/scx_text.h"
 #include "report/table.h"
 
 /* Rows of workers that are shown without --verbose. */
@@ -94,6 +95,12 @@ static bool has_good_end(const struct evidence *e)
 	return e->has_summary && e->summary.end_reason == COORD_END_STREAM;
 }
 
+/* Is it how the kernel ended the scheduler, in other words? The reason has it. */
+static bool says_exit(const struct scx *scx, const char *text)
+{
+	return scx->has_exit && scx->exit_message[0] && strstr(text, scx->exit_message);
+}
+
 /* What the run file itself says of what went wrong, but for what the reason says already. */
 static void add_run_evidence(struct text *t)
 {
@@ -111,7 +118,8 @@ static void add_run_evidence(struct text *t)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
-		if (lines[i].text && *lines[i].text && !strstr(t->verdict->reason, lines[i].text))
+		if (lines[i].text && *lines[i].text && !strstr(t->verdict->reason, lines[i].text) &&
+		    !says_exit(&e->scx, lines[i].text))
 			add_safe_line(t, lines[i].before, lines[i].text);
 }
 
@@ -121,6 +129,20 @@ static void add_checkers(struct text *t)
 					      .is_verbose = t->spec->is_verbose };
 
 	keep(t, checkers_add(t->verdict, &style, &t->out));
+}
+
+static struct scx_style scx_style(const struct text *t)
+{
+	return (struct scx_style){ .has_colour = t->spec->has_colour,
+				   .is_verbose = t->spec->is_verbose,
+				   .scenario_start_ns = t->facts->times.scenario_start_ns };
+}
+
+static void add_scheduler_end(struct text *t)
+{
+	const struct scx_style style = scx_style(t);
+
+	keep(t, scx_text_add_end(&t->verdict->evidence.scx, &t->facts->scx, &style, &t->out));
 }
 
 /*
@@ -133,6 +155,8 @@ static void add_evidence(struct text *t)
 	const char *again = again_command(t);
 
 	if (v->outcome == KTSTR_OUTCOME_PASS) {
+		if (v->reason[0])
+			add_safe_line(t, "  ", v->reason);
 		add_checkers(t);
 		return;
 	}
@@ -140,9 +164,17 @@ static void add_evidence(struct text *t)
 		add_safe_line(t, "  ", v->reason);
 	add_run_evidence(t);
 	add_checkers(t);
+	add_scheduler_end(t);
 	add_console_tail(t);
 	if (again)
 		add_safe_line(t, "\nrun it again: ", again);
+}
+
+static void add_sched_ext(struct text *t)
+{
+	const struct scx_style style = scx_style(t);
+
+	keep(t, scx_text_add_state(&t->facts->scx, &style, &t->out));
 }
 
 static double milliseconds(uint64_t ns)
@@ -313,6 +345,10 @@ static void add_paths(struct text *t)
 		add_safe_line(t, "run file     ", t->spec->run_path);
 	if (t->spec->console_path)
 		add_safe_line(t, "console log  ", t->spec->console_path);
+	if (t->spec->scheduler_log_path)
+		add_safe_line(t, "sched log    ", t->spec->scheduler_log_path);
+	if (t->spec->dump_path)
+		add_safe_line(t, "dump         ", t->spec->dump_path);
 	if (t->spec->is_verbose && t->verdict->rule)
 		add_safe_line(t, "rule         ", t->verdict->rule);
 	if (t->spec->is_verbose && t->facts->meta && t->facts->meta->argv_count > 0) {
@@ -352,6 +388,7 @@ int report_text(FILE *out, const struct verdict *verdict, const struct report_sp
 	if (!spec->is_short) {
 		add_cgroups(&t);
 		add_workers(&t);
+		add_sched_ext(&t);
 	}
 	add_timings(&t);
 	if (!spec->is_short) {

@@ -16,7 +16,8 @@ int finish_error(const struct run_options *options, int exit_code, const struct 
 int finish_report(const struct run_options *options, const struct verdict *verdict,
 		  const struct report_spec *spec, struct ktstr_error *err);
 
-/* Keep the JSON document of @verdict at @path: a convenience, so a failure is a warning. */
+/* Keep the JSON document of @verdict at @path, and beside the run file what schedulers wrote and
+ * the kernel dumped of them: a convenience, so a failure is a warning. */
 void finish_keep(const struct verdict *verdict, const struct report_spec *spec, const char *path);
 
 #endif

@@ -111,6 +111,14 @@ static void on_step(void *arg, const struct ktstr_step_info *step, const char *n
 	observe->phase_budget_ns = step->hold_ns;
 }
 
+/* Each scheduler that comes and goes in order has the kernel say so. */
+static bool is_harmless(const char *line)
+{
+	return strstr(line, "sched_ext: BPF scheduler \"") &&
+	       (str_ends(line, "\" enabled") ||
+		strstr(line, "\" disabled (unregistered from user space)"));
+}
+
 static void on_console_line(void *arg, const char *line)
 {
 	struct observe *observe = arg;
@@ -118,6 +126,7 @@ static void on_console_line(void *arg, const char *line)
 
 	for (size_t i = 0; i < ARRAY_SIZE(alarming) && !is_alarming; i++)
 		is_alarming = strstr(line, alarming[i]) != NULL;
+	is_alarming = is_alarming && !is_harmless(line);
 	observe->warnings += is_alarming;
 	if (is_alarming && may_show(observe, OBSERVE_ALARM))
 		log_warning("console: %s", line);

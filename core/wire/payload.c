@@ -9,6 +9,9 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 
+/* No errno of Linux is above. */
+#define ERRNO_MAX 4095
+
 /* Payloads are read by memcpy() into the structs of ktstr/frame.h. */
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the wire is little-endian");
 
@@ -159,7 +162,7 @@ int wire_decode_sched_swap(const void *payload, size_t length, struct ktstr_sche
 
 	if (decode_head(payload, length, &swap, sizeof(swap), &tail, &tail_length) < 0 ||
 	    swap.kind < KTSTR_SCHED_SWAP_ATTACH || swap.kind > KTSTR_SCHED_SWAP_REPLACE ||
-	    swap.code > 0)
+	    swap.code > 0 || swap.code < -ERRNO_MAX)
 		return -EBADMSG;
 	make_safe(swap.name, sizeof(swap.name));
 	make_safe(swap.plugin, sizeof(swap.plugin));

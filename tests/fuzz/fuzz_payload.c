@@ -101,7 +101,8 @@ static void decode_sched(const uint8_t *data, size_t size)
 	struct wire_scx_texts texts;
 
 	if (wire_decode_sched_swap(data, size, &swap) == 0) {
-		FUZZ_REQUIRE(swap.kind >= 1 && swap.kind <= 4 && swap.code <= 0);
+		FUZZ_REQUIRE(swap.kind >= 1 && swap.kind <= 4 && swap.code <= 0 &&
+			     swap.code >= -4095);
 		check_line(swap.name, sizeof(swap.name));
 		check_line(swap.plugin, sizeof(swap.plugin));
 	}

@@ -137,9 +137,16 @@ Test(observe, warns_of_what_alarms_on_the_console_and_of_nothing_else)
 		"a soft lockup",
 		"rcu: INFO: x",
 		"Out of memory: x",
-		"sched_ext: BPF scheduler",
+		"sched_ext: BPF scheduler \"x\" disabled (runnable task stall)",
+		"sched_ext: x: watchdog failed to check in for 2.004s",
 	};
-	static const char *const calm[] = { "Linux version 7.2", "bug", "reboot: Power down" };
+	static const char *const calm[] = {
+		"Linux version 7.2",
+		"bug",
+		"reboot: Power down",
+		"[ 3.1] sched_ext: BPF scheduler \"x\" enabled",
+		"sched_ext: BPF scheduler \"x\" disabled (unregistered from user space)",
+	};
 	const struct coord_observer *o;
 	const char *text;
 	size_t count = 0;

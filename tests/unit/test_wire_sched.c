@@ -38,6 +38,8 @@ Test(wire_sched, refuses_swaps_of_no_kind_and_success_that_is_positive)
 	swap = good_swap;
 	swap.code = 1;
 	cr_assert_eq(wire_decode_sched_swap(&swap, sizeof(swap), &ret), -EBADMSG);
+	swap.code = INT32_MIN;
+	cr_assert_eq(wire_decode_sched_swap(&swap, sizeof(swap), &ret), -EBADMSG);
 	swap = good_swap;
 	swap.size = sizeof(swap) + 1;
 	cr_assert_eq(wire_decode_sched_swap(&swap, sizeof(swap), &ret), -EBADMSG);
