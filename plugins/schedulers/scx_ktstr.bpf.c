@@ -17,7 +17,7 @@
 const volatile u32 fault = SCX_KTSTR_NONE;
 const volatile u64 after_ns = 0;
 const volatile u64 slice_ns = SCX_SLICE_DFL;
-const volatile u32 loops = 0;
+const volatile u64 delay_ns = 0;
 /* How the name of the task begins that is starved. */
 const volatile char victim[COMM_MAX] = "";
 
@@ -69,9 +69,23 @@ static __always_inline bool is_held_back(struct task_struct *p)
 	return is_armed(SCX_KTSTR_STALL) || (is_armed(SCX_KTSTR_STARVE) && is_victim(p));
 }
 
-static long spin(u32 index, void *context)
+static long do_nothing(u32 round, void *context)
 {
 	return 0;
+}
+
+/* A round of the delay; 1 ends it. */
+static long spin(u32 round, u64 *end_ns)
+{
+	bpf_loop(1000, do_nothing, NULL, 0);
+	return !ktstr_scx_before(bpf_ktime_get_ns(), *end_ns);
+}
+
+static __always_inline void waste_time(void)
+{
+	u64 end_ns = bpf_ktime_get_ns() + delay_ns;
+
+	bpf_loop(1 << 22, spin, &end_ns, 0);
 }
 
 /* Only on @cpu, if the task may. */
@@ -99,7 +113,7 @@ static __always_inline bool enqueue_badly(struct task_struct *p, u64 enq_flags)
 	if (is_armed(SCX_KTSTR_SCATTER))
 		return insert_on(p, bpf_get_prandom_u32() % scx_bpf_nr_cpu_ids(), enq_flags);
 	if (is_armed(SCX_KTSTR_SLOW))
-		bpf_loop(loops, spin, NULL, 0);
+		waste_time();
 	return false;
 }
 

@@ -20,7 +20,7 @@ enum {
 	P_TIMEOUT,
 	P_SLICE,
 	P_VICTIM,
-	P_LOOPS,
+	P_DELAY,
 };
 
 static const char *const fault_names[] = {
@@ -59,12 +59,12 @@ static const struct ktstr_param params[] = {
 		       .fallback = "",
 		       .min = 0,
 		       .max = 15 },
-	[P_LOOPS] = { .key = "loops",
-		      .help = "slow: how often it goes round for each task",
-		      .type = KTSTR_PARAM_INT,
-		      .fallback = "100000",
-		      .min = 1,
-		      .max = 8388608 },
+	[P_DELAY] = { .key = "delay",
+		      .help = "slow: the time that it takes for each task",
+		      .type = KTSTR_PARAM_DURATION,
+		      .fallback = "10ms",
+		      .min = 0,
+		      .max = 1000000000 },
 	{ .key = NULL },
 };
 
@@ -78,7 +78,7 @@ static int configure(struct ktstr_scx *scx, const struct ktstr_value *values,
 		{ "fault", P_FAULT },
 		{ "after_ns", P_AFTER },
 		{ "slice_ns", P_SLICE },
-		{ "loops", P_LOOPS },
+		{ "delay_ns", P_DELAY },
 	};
 	int code = ktstr_scx_set_text(scx, "victim", values[P_VICTIM].s, err);
 
