@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -20,6 +21,10 @@
 #define NS_PER_MS UINT64_C(1000000)
 /* The kernel announces a scheduler, but not on every kernel, and not its failure. */
 #define LOOK_MS 50
+/* From the announcement to the count. */
+#define COUNT_MS 2
+/* How long a program may take to be gone whose scheduler is. */
+#define ENDING_MS 200
 /* How long the kernel may take to let go of a scheduler whose program has ended. */
 #define FALLBACK_MS 3000
 /* A killed program that is not gone by then is kept from running by its own scheduler. */
@@ -31,6 +36,7 @@ struct scheduler {
 	int news_fd;
 	const char *name;	     /* of the program, for messages; borrowed from the values */
 	struct sched_ext_view first; /* before it came, then when it was in charge */
+	bool is_announced;	     /* it was seen in charge, though not counted yet */
 	uint64_t start_ns;
 	uint32_t stop_ms;
 	int stop_signal;
@@ -74,6 +80,10 @@ static int look(struct scheduler *s, struct ktstr_error *err)
 	if (code < 0)
 		return code;
 	if (sched_ext_view_is_enabled(&view)) {
+		/* It is announced a moment before it is counted. */
+		s->is_announced = true;
+		if (view.has_enable_seq && view.enable_seq == s->first.enable_seq)
+			return 0;
 		s->first = view;
 		return 1;
 	}
@@ -97,7 +107,7 @@ static int wait_in_charge(struct ktstr_guest *g, struct scheduler *s, uint64_t t
 			break;
 		if (ktstr_stopping(g))
 			return ktstr_fail(err, -ECANCELED, "the run is to end early");
-		if (child_wait(&s->child, s->news_fd, LOOK_MS))
+		if (child_wait(&s->child, s->news_fd, s->is_announced ? COUNT_MS : LOOK_MS))
 			return fail_ended(g, s, "before it was in charge", err);
 		sched_ext_news_drain(s->news_fd);
 	}
@@ -259,14 +269,17 @@ static int alive(struct ktstr_guest *g, void *state, struct ktstr_error *err)
 
 	if (code < 0)
 		return code;
-	/* It ends because of that, so it is the first to look at. */
-	if (strcmp(view.state, "disabled") == 0)
+	if (child_wait(&s->child, -1, 0))
+		return fail_ended(g, s, "during the run", err);
+	if (strcmp(view.state, "disabled") == 0) {
+		/* The kernel lets go of it a moment before the program has ended. */
+		if (child_wait(&s->child, -1, ENDING_MS))
+			return fail_ended(g, s, "during the run", err);
 		return ktstr_fail(err, -ESRCH,
 				  "the scheduler '%s' is no longer in charge: the kernel threw it "
 				  "out, or it let go",
 				  s->name);
-	if (child_wait(&s->child, -1, 0))
-		return fail_ended(g, s, "during the run", err);
+	}
 	if (view.ops[0] && strcmp(view.ops, s->first.ops) != 0)
 		return ktstr_fail(err, -ESRCH, "'%s' is in charge and not '%s' of '%s'", view.ops,
 				  s->first.ops, s->name);

@@ -161,7 +161,7 @@ static int restore(struct scheduler *s, struct ktstr_error *err)
 		const char *before = s->before[--s->written];
 		const char *path = rows->items[s->written].items[ROW_PATH].s;
 		int rc = before[0]
-				 ? kernel_file_write(path, before, false, code == 0 ? err : &later)
+				 ? kernel_file_write(path, before, true, code == 0 ? err : &later)
 				 : 0;
 
 		code = code == 0 ? rc : code;

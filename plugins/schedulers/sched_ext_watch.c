@@ -41,6 +41,7 @@ int sched_ext_view_read(const char *folder, struct sched_ext_view *ret, struct k
 		return code;
 	read_line(folder, "root/ops", view.ops, sizeof(view.ops));
 	read_line(folder, "enable_seq", number, sizeof(number));
+	view.has_enable_seq = number[0] != '\0';
 	view.enable_seq = strtoull(number, NULL, 10);
 	*ret = view;
 	return 0;

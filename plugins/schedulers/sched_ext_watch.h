@@ -11,8 +11,9 @@
 #define SCHED_EXT_FOLDER "/sys/kernel/sched_ext"
 
 struct sched_ext_view {
-	char state[32];	     /* "enabled", ...; "disabled" for a kernel without sched_ext */
-	char ops[128];	     /* name of the scheduler in charge; "": there is none */
+	char state[32]; /* "enabled", ...; "disabled" for a kernel without sched_ext */
+	char ops[128];	/* name of the scheduler in charge; "": there is none */
+	bool has_enable_seq;
 	uint64_t enable_seq; /* schedulers since boot; 0 where the kernel does not count */
 };
 

@@ -344,6 +344,7 @@ Test(sched_ext_watch, sees_who_is_in_charge)
 	cr_assert_eq(sched_ext_view_read(folder, &view, &err), 0, "%s", err.text);
 	cr_expect_str_eq(view.state, "enabled");
 	cr_expect_str_eq(view.ops, "simple");
+	cr_expect(view.has_enable_seq);
 	cr_expect_eq(view.enable_seq, 3);
 	cr_expect(sched_ext_view_is_enabled(&view));
 }
@@ -362,6 +363,7 @@ Test(sched_ext_watch, sees_that_nobody_is)
 		file_write("state", rows[i].state);
 		cr_assert_eq(sched_ext_view_read(folder, &view, &err), 0, "%s", err.text);
 		cr_expect_str_eq(view.ops, "");
+		cr_expect_not(view.has_enable_seq);
 		cr_expect_eq(view.enable_seq, 0);
 		cr_expect_eq(sched_ext_view_is_enabled(&view), rows[i].is_enabled);
 	}
