@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "run/list.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/str.h"
 #include "judge/verdict.h"
 #include "ktstr/plugin.h"
@@ -14,6 +16,10 @@
 #include "report/table.h"
 #include "run/finish.h"
 #include "run/paths.h"
+
+/* In the place of a plugin that could not be built: a line that says why. */
+#define MISSING_SUFFIX ".missing"
+#define MISSING_BYTES_MAX 4096u
 
 /* "integer 1..1024 = 4", "choice a|b = a", "duration, required" */
 static int add_param_type(struct str *out, const struct listed_param *param)
@@ -82,8 +88,14 @@ static int add_line(struct str *text, const char *before, const char *line)
 
 static int add_refused(struct str *text, const struct plugin_listing *listing)
 {
-	int rc = add_line(text, "refused ", listing->path);
+	int rc;
 
+	/* Only one that was left out has a kind. */
+	if (listing->kind)
+		rc = str_addf(text, "%s %s is left out\n", plugin_kind_name(listing->kind),
+			      listing->name);
+	else
+		rc = add_line(text, "refused ", listing->path);
 	return rc == 0 ? add_line(text, "  ", listing->refused) : rc;
 }
 
@@ -201,14 +213,84 @@ int list_show_plugins(const struct plugin_listing *listings, size_t count, uint3
 				: list_show_text(options, &text, rc);
 }
 
+static int is_missing_note(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.' && str_ends(entry->d_name, MISSING_SUFFIX);
+}
+
+/* What is to be listed, as it grows. */
+struct listings {
+	struct plugin_listing *all;
+	size_t count;
+};
+
+static int add_note(struct listings *listings, uint32_t kind, const char *folder, const char *file)
+{
+	_cleanup_free_ char *path = str_format("%s/%s", folder, file);
+	_cleanup_free_ char *name = strndup(file, strlen(file) - strlen(MISSING_SUFFIX));
+	_cleanup_free_ char *why = NULL;
+	struct plugin_listing *all;
+	struct ktstr_error err = { 0 };
+	size_t length = 0;
+
+	if (!path || !name)
+		return -ENOMEM;
+	/* Somebody may have built it since. */
+	for (size_t i = 0; i < listings->count; i++)
+		if (listings->all[i].kind == kind && strcmp(listings->all[i].name, name) == 0)
+			return 0;
+	if (io_read_file(path, MISSING_BYTES_MAX, &why, &length, &err) < 0)
+		return err.code == -ENOMEM ? -ENOMEM : 0;
+	why[strcspn(why, "\n")] = '\0';
+	all = realloc(listings->all, (listings->count + 1) * sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	listings->all = all;
+	all[listings->count++] = (struct plugin_listing){
+		.path = steal_ptr(path),
+		.kind = kind,
+		.name = steal_ptr(name),
+		.refused = steal_ptr(why),
+	};
+	return 0;
+}
+
+/* The plugins of one folder that were left out when it was built. */
+static int add_notes(struct listings *listings, uint32_t kind, const char *folder)
+{
+	_cleanup_free_ char *below = str_format("%s/%ss", folder, plugin_kind_name(kind));
+	struct dirent **entries;
+	int rc = below ? 0 : -ENOMEM;
+	int count = rc == 0 ? scandir(below, &entries, is_missing_note, alphasort) : -1;
+
+	for (int i = 0; i < count; i++) {
+		if (rc == 0)
+			rc = add_note(listings, kind, below, entries[i]->d_name);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	return rc;
+}
+
+static int add_missing(struct listings *listings, char *const *folders, struct ktstr_error *err)
+{
+	int rc = 0;
+
+	for (; *folders && rc == 0; folders++)
+		for (uint32_t kind = KTSTR_KIND_SCHEDULER; kind <= KTSTR_KIND_CHECKER && rc == 0;
+		     kind++)
+			rc = add_notes(listings, kind, *folders);
+	return rc == 0 ? 0 : ktstr_fail(err, rc, "out of memory");
+}
+
 int run_list_plugins(uint32_t kind, char *const *names, size_t name_count,
 		     const struct run_options *options)
 {
-	struct plugin_listing *listings = NULL;
+	struct listings listings = { 0 };
 	struct registry *registry = NULL;
 	struct run_paths paths = { 0 };
 	struct ktstr_error err = { 0 };
-	size_t count = 0;
 	int exit_code;
 	int rc = run_paths_find(NULL, options->plugin_folders, options->plugin_folder_count,
 				getenv("KTSTR_PLUGIN_PATH"), &paths, &err);
@@ -216,12 +298,15 @@ int run_list_plugins(uint32_t kind, char *const *names, size_t name_count,
 	if (rc == 0)
 		rc = registry_new((const char *const *)paths.plugin_folders, &registry, &err);
 	if (rc == 0)
-		rc = registry_list(registry, &listings, &count, &err);
+		rc = registry_list(registry, &listings.all, &listings.count, &err);
 	if (rc == 0)
-		exit_code = list_show_plugins(listings, count, kind, names, name_count, options);
+		rc = add_missing(&listings, paths.plugin_folders, &err);
+	if (rc == 0)
+		exit_code = list_show_plugins(listings.all, listings.count, kind, names, name_count,
+					      options);
 	else
 		exit_code = finish_error(options, rc == -ENOTDIR ? EXIT_USAGE : EXIT_ERROR, &err);
-	listing_free(listings, count);
+	listing_free(listings.all, listings.count);
 	registry_free(registry);
 	run_paths_done(&paths);
 	return exit_code;

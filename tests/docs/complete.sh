@@ -112,6 +112,8 @@ check_keys() {
 # Words that the page describes and nobody knows.
 check_stale() {
 	local word
+	# What a plugin that was left out knows cannot be asked for.
+	[[ $("$program" plugins --output json | jq '[.plugins[] | select(.refused)] | length') == 0 ]] || return 0
 	while read -r word; do
 		[[ -n ${known[$word]:-} ]] || complain "$page5 describes '$word', which there is not"
 	done < <(sed -n 's/^\.It Ic \([a-z_]*\).*/\1/p' "$page5")
