@@ -2,6 +2,7 @@
 #include "report/compare.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -174,6 +175,64 @@ static void fill_run(struct filler *f, const struct facts *facts)
 	}
 }
 
+/* "enq_skip_exiting" of SCX_EV_ENQ_SKIP_EXITING. */
+static void event_name(char *target, size_t size, const char *event)
+{
+	static const char prefix[] = "SCX_EV_";
+
+	str_copy(target, size, str_starts(event, prefix) ? event + strlen(prefix) : event);
+	for (char *c = target; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+}
+
+static void fill_events(struct filler *f, const struct scx_facts *scx)
+{
+	for (size_t i = 0; i < scx->event_count; i++) {
+		const struct ktstr_scx_event *event = &scx->events[i];
+		char whole[sizeof(event->name) + 1], name[sizeof(whole)];
+		struct place place = { COMPARE_SCHEDULER, "", name, "" };
+
+		(void)snprintf(whole, sizeof(whole), "%.*s", (int)sizeof(event->name), event->name);
+		event_name(name, sizeof(name), whole);
+		if (str_ends(name, "duration"))
+			place.unit = "ms";
+		put_value(f, &place,
+			  (double)event->value / (place.unit[0] ? (double)NS_PER_MS : 1.0));
+	}
+}
+
+/* What sched_ext says of the scheduler, and how it ended. */
+static void fill_scheduler(struct filler *f, const struct scx_facts *scx, const struct scx *life)
+{
+	const char *exit = life->has_exit ? ktstr_scx_exit_name(life->exit_kind) : NULL;
+	const struct place exit_place = { COMPARE_SCHEDULER, "", "exit", "" };
+	uint64_t insns = 0, start_ns = scx->times_ns[KTSTR_SCHED_TIME_START];
+
+	for (size_t i = 0; i < scx->program_count; i++)
+		insns += scx->programs[i].verified_insns;
+	const struct {
+		const char *name, *unit;
+		bool is_there;
+		double value;
+	} figures[] = {
+		{ "start", "ms", start_ns > 0, (double)start_ns / (double)NS_PER_MS },
+		{ "verified instructions", "", scx->program_count > 0, (double)insns },
+		{ "rejected tasks", "", scx->has_state && scx->ops[0],
+		  (double)scx->state.nr_rejected },
+	};
+
+	/* It stands first, also where the first run has none. */
+	put_text(f, &exit_place, exit ? exit : "");
+	for (size_t i = 0; i < ARRAY_SIZE(figures); i++) {
+		const struct place place = { COMPARE_SCHEDULER, "", figures[i].name,
+					     figures[i].unit };
+
+		if (figures[i].is_there)
+			put_value(f, &place, figures[i].value);
+	}
+	fill_events(f, scx);
+}
+
 /* "gap", and "gap #2" for the second one of that name. */
 static char *number_subject(const char *name, size_t number)
 {
@@ -301,16 +360,25 @@ static bool is_common(const struct compare_row *row, size_t count)
 	return first != NULL;
 }
 
-/* Rows of the environment are there only where the runs differ. */
-static void drop_common(struct comparison *c)
+static bool is_empty(const struct compare_row *row, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (row->cells[i].has_value || row->cells[i].text[0])
+			return false;
+	return true;
+}
+
+/* Rows of the environment are there only where the runs differ, and none without anything. */
+static void drop_rows(struct comparison *c)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < c->row_count; i++) {
 		struct compare_row *row = &c->rows[i];
 
-		if (row->part == COMPARE_RUN && strcmp(row->name, COMPARE_VERDICT) != 0 &&
-		    is_common(row, c->column_count))
+		if (is_empty(row, c->column_count) ||
+		    (row->part == COMPARE_RUN && strcmp(row->name, COMPARE_VERDICT) != 0 &&
+		     is_common(row, c->column_count)))
 			row_done(row);
 		else
 			c->rows[kept++] = *row;
@@ -428,6 +496,7 @@ static int fill(struct comparison *c, size_t column, const struct facts *facts)
 	if (facts->meta)
 		fill_environment(&f, facts->meta);
 	fill_run(&f, facts);
+	fill_scheduler(&f, &facts->scx, &run->verdict->evidence.scx);
 	fill_checkers(&f, run->verdict);
 	fill_cgroups(&f, facts);
 	return f.rc;
@@ -471,7 +540,7 @@ int comparison_new(const struct compare_run *runs, size_t count, struct comparis
 			fill_rc = fill(c, i, facts[i]);
 		if (fill_rc < 0)
 			rc = ktstr_fail(err, fill_rc, "cannot compare the runs: out of memory");
-		drop_common(c);
+		drop_rows(c);
 	}
 	for (size_t i = 0; i < count; i++)
 		facts_free(facts[i]);

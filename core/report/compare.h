@@ -28,6 +28,7 @@ struct compare_run {
 /* What a row is of. */
 enum compare_part {
 	COMPARE_RUN,
+	COMPARE_SCHEDULER,
 	COMPARE_CHECKER,
 	COMPARE_CGROUP,
 };
@@ -63,7 +64,7 @@ struct comparison {
 	char *scenario; /* its name; "" when no run tells */
 	struct compare_column columns[COMPARE_RUNS_MAX];
 	size_t column_count;
-	struct compare_row *rows; /* those of the run, then of checkers, then of cgroups */
+	struct compare_row *rows; /* in the order of their parts */
 	size_t row_count;
 	size_t row_size;
 	uint32_t outcome; /* of all, by compare_outcome() */
@@ -105,8 +106,8 @@ int comparison_text(FILE *out, const struct comparison *comparison,
  * - runs: for each its document, of kind "verdict" or "error" (report.h)
  * - table: {columns: [{label, scheduler, outcome, is_left_out}],
  *   rows: [{part, subject, name, unit, cells: [{value, text, difference, difference_percent}]}]};
- *   part "run", "checker" or "cgroup"; one cell for each column; in a cell null is what there is
- * not
+ *   part "run", "scheduler", "checker" or "cgroup"; one cell for each column; in a cell null is
+ * what there is not
  */
 int comparison_json(FILE *out, const struct comparison *comparison, struct ktstr_error *err);
 

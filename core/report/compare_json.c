@@ -30,6 +30,7 @@ static json_t *row_json(const struct comparison *c, const struct compare_row *ro
 {
 	static const char *const parts[] = {
 		[COMPARE_RUN] = "run",
+		[COMPARE_SCHEDULER] = "scheduler",
 		[COMPARE_CHECKER] = "checker",
 		[COMPARE_CGROUP] = "cgroup",
 	};

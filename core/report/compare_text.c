@@ -78,7 +78,7 @@ static void difference_text(char *target, size_t size, const struct compare_row 
 	else if (fabs(difference) < 9999.5)
 		(void)snprintf(target, size, "%+.0f%s", difference, unit);
 	else
-		(void)snprintf(target, size, "x%.4g",
+		(void)snprintf(target, size, "x%.3g",
 			       row->cells[column].value / row->cells[0].value);
 }
 
@@ -125,48 +125,71 @@ static void add_figure(struct page *p, const struct compare_row *row)
 	free(name);
 }
 
-/* The line that a checker's or cgroup's figures stand below. */
+/* The line that figures of a scheduler, checker or cgroup stand below. */
 static void add_subject(struct page *p, const struct compare_row *row)
 {
 	bool is_cgroup = row->part == COMPARE_CGROUP;
-	char *subject = strdup(row->subject);
+	char *subject = strdup(row->part == COMPARE_SCHEDULER ? "scheduler" : row->subject);
 	char *name;
 
 	if (subject)
 		cut(subject, NAME_MAX_WIDTH - (is_cgroup ? strlen("cgroup ") : 0), is_cgroup);
 	name = subject ? str_format("%s%s", is_cgroup ? "cgroup " : "", subject) : NULL;
 	if (name)
-		add_row(p, name, is_cgroup ? NULL : row);
+		add_row(p, name, row->part == COMPARE_CHECKER ? row : NULL);
 	else
 		keep(p, -ENOMEM);
 	free(subject);
 	free(name);
 }
 
+/* Has it happened in any of the runs? */
+static bool is_zero(const struct comparison *c, const struct compare_row *row)
+{
+	for (size_t i = 0; i < c->column_count; i++)
+		if (row->cells[i].text[0] || row->cells[i].value != 0)
+			return false;
+	return true;
+}
+
+static bool is_shown(const struct page *p, const struct compare_row *row, size_t cgroups,
+		     size_t metrics)
+{
+	if (p->style->is_verbose)
+		return true;
+	if (row->part == COMPARE_SCHEDULER)
+		return !is_zero(p->comparison, row);
+	return cgroups <= CGROUPS_SHOWN && metrics <= METRICS_SHOWN;
+}
+
 static void add_rows(struct page *p)
 {
 	const struct comparison *c = p->comparison;
-	const struct compare_row *before = NULL;
+	const struct compare_row *before = NULL, *shown = NULL;
 	size_t cgroups = 0, metrics = 0;
+	bool has_subject = false;
 
 	for (size_t i = 0; i < c->row_count; i++) {
 		const struct compare_row *row = &c->rows[i];
 		bool is_new = !before || before->part != row->part ||
 			      strcmp(before->subject, row->subject) != 0;
 
+		before = row;
+		has_subject = has_subject && !is_new;
 		cgroups += is_new && row->part == COMPARE_CGROUP;
 		metrics = is_new ? 0 : metrics + (row->part == COMPARE_CHECKER);
-		if (before && before->part != row->part)
-			add_row(p, "", NULL);
-		before = row;
-		if (!p->style->is_verbose && (cgroups > CGROUPS_SHOWN || metrics > METRICS_SHOWN)) {
-			p->left_out++;
+		if (!is_shown(p, row, cgroups, metrics)) {
+			p->left_out += row->part != COMPARE_SCHEDULER;
 			continue;
 		}
-		if (is_new && row->part != COMPARE_RUN)
+		if (shown && shown->part != row->part)
+			add_row(p, "", NULL);
+		if (!has_subject && row->part != COMPARE_RUN)
 			add_subject(p, row);
 		if (row->part != COMPARE_CHECKER || strcmp(row->name, COMPARE_OUTCOME) != 0)
 			add_figure(p, row);
+		has_subject = true;
+		shown = row;
 	}
 }
 

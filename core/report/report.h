@@ -21,8 +21,9 @@ struct report_spec {
 	const char *dump_path;		/* the whole dump of sched_ext */
 	const char *again; /* the command that runs it again; NULL: as the run file says */
 	bool has_colour;
-	bool is_verbose;     /* all workers, the rule that decided, the command line of QEMU */
-	bool is_short;	     /* text: the first line, and the evidence of what is no PASS, alone */
+	bool is_verbose; /* all workers, the rule that decided, the command line of QEMU */
+	bool is_short; /* text: the first line alone, and of what is no PASS evidence and paths too
+			*/
 	bool has_timings;    /* text: print the table of timings too */
 	uint64_t judging_ns; /* 0: not known, as below */
 	uint64_t took_ns;    /* command to verdict */

@@ -376,6 +376,7 @@ int report_text(FILE *out, const struct verdict *verdict, const struct report_sp
 		struct ktstr_error *err)
 {
 	struct facts *facts = NULL;
+	bool is_whole = !spec->is_short || verdict->outcome != KTSTR_OUTCOME_PASS;
 	struct text t = { .verdict = verdict, .spec = spec };
 	int rc = facts_read(spec->run_fd, spec->run_path, &facts, err);
 
@@ -383,7 +384,7 @@ int report_text(FILE *out, const struct verdict *verdict, const struct report_sp
 		return rc;
 	t.facts = facts;
 	add_headline(&t);
-	if (!spec->is_short || verdict->outcome != KTSTR_OUTCOME_PASS)
+	if (is_whole)
 		add_evidence(&t);
 	if (!spec->is_short) {
 		add_cgroups(&t);
@@ -391,10 +392,10 @@ int report_text(FILE *out, const struct verdict *verdict, const struct report_sp
 		add_sched_ext(&t);
 	}
 	add_timings(&t);
-	if (!spec->is_short) {
+	if (is_whole)
 		add_paths(&t);
+	if (!spec->is_short)
 		add_last_line(&t);
-	}
 	if (t.rc < 0)
 		rc = ktstr_fail(err, t.rc, "cannot write the report: %s", strerror(-t.rc));
 	else if (fputs(str_text(&t.out), out) < 0 || fflush(out) != 0)

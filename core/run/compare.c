@@ -17,6 +17,7 @@
 #include "run/finish.h"
 #include "run/observe.h"
 #include "run/record.h"
+#include "run/sched_files.h"
 #include "run/signals.h"
 #include "run/single.h"
 
@@ -30,6 +31,7 @@ struct turn {
 	char **words;
 	bool is_done;
 	struct single single;
+	struct sched_files files; /* of a run with a verdict */
 };
 
 struct comparing {
@@ -169,10 +171,26 @@ static int rehearse(struct comparing *c, const char *scenario, const char *const
 	return EXIT_ERROR;
 }
 
+/* What a report of this run is made of. Without memory for the name of a file it is not named. */
+static struct report_spec turn_report(const struct comparing *c, const struct turn *turn)
+{
+	struct report_spec spec = single_report(&turn->single, c->options);
+
+	spec.scheduler_log_path = turn->files.log_path;
+	spec.dump_path = turn->files.dump_path;
+	return spec;
+}
+
+static void find_files(struct turn *turn)
+{
+	if (turn->single.has_verdict)
+		(void)sched_files_find(turn->single.run_path, &turn->files);
+}
+
 /* The report of one run, before the table: short, but with all that speaks against it. */
 static int show_turn(const struct comparing *c, const struct turn *turn, struct ktstr_error *err)
 {
-	struct report_spec spec = single_report(&turn->single, c->options);
+	struct report_spec spec = turn_report(c, turn);
 	int rc;
 
 	if (!turn->single.has_verdict) {
@@ -201,6 +219,7 @@ static int take_turns(struct comparing *c, const char *scenario, struct ktstr_er
 				 turn->scheduler);
 		single_run(scenario, &turn->options, &turn->single);
 		turn->is_done = true;
+		find_files(turn);
 		c->is_interrupted = turn->single.is_interrupted || signals_have_come(&c->signals);
 		if (turn->single.has_verdict && !is_linked)
 			record_link_folder(c->folder);
@@ -261,7 +280,7 @@ static int show_comparison(const struct comparing *c, struct ktstr_error *err)
 						 : "not run, because of an interrupt",
 			.is_left_out = !turn->is_done,
 			.exit_code = turn->is_done ? single->exit_code : EXIT_ERROR,
-			.report = single_report(single, c->options),
+			.report = turn_report(c, turn),
 		};
 	}
 	rc = comparison_new(runs, c->count, &comparison, err);
@@ -282,6 +301,7 @@ static void comparing_done(struct comparing *c)
 	for (size_t i = 0; i < c->count; i++) {
 		if (c->turns[i].is_done)
 			single_done(&c->turns[i].single);
+		sched_files_done(&c->turns[i].files);
 		free(c->turns[i].folder);
 		free(c->turns[i].words);
 	}
@@ -381,6 +401,7 @@ static int check_all(struct comparing *c, const struct paths *paths, struct ktst
 		single_check(paths->items[i], c->options, &turn->single);
 		turn->is_done = true;
 		turn->scheduler = NULL; /* the run file knows */
+		find_files(turn);
 		c->is_interrupted = turn->single.is_interrupted || signals_have_come(&c->signals);
 		if (!turn->single.has_verdict) {
 			*err = turn->single.err;

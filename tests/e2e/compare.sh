@@ -58,6 +58,7 @@ case_one_that_fails() {
 	expect_status 1
 	expect_says '^PASS hog under eevdf'
 	expect_says '^FAIL hog under exec'
+	expect_says "^run file +$work/run/2-exec/run.ktr"
 	expect_says '^run it again: .*--scheduler exec,path=/bin/false'
 	expect_says '^  verdict +PASS +FAIL$'
 	expect_says '^  exec: FAIL: '

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "ktstr/checker.h"
+#include "ktstr/sched_ext.h"
 #include "report/table.h"
 #include "support/report_fixture.h"
 
@@ -271,6 +272,63 @@ Test(compare, has_a_row_for_what_only_one_run_has)
 	cr_assert(row_of(COMPARE_CGROUP, "other", "CPU")->cells[1].has_value);
 	show_plain();
 	expect("    spread %               0                  10 +10.0pp\n");
+}
+
+/* A run under sched_ext with two counters and a program of @insns instructions. */
+static void add_scx_run(const struct verdict *verdict, uint32_t insns, int64_t first_count)
+{
+	struct run_fixture *f = &fixtures[fixture_count];
+	struct {
+		struct ktstr_scx_state state;
+		struct ktstr_scx_event events[3];
+	} scx = { .state = { .size = sizeof(scx.state),
+			     .when = KTSTR_SCX_BEFORE_STOP,
+			     .nr_rejected = 7,
+			     .event_count = 3,
+			     .state = "enabled",
+			     .ops = "fifo" },
+		  .events = { { "SCX_EV_ENQ_SKIP_EXITING", first_count },
+			      { "SCX_EV_BYPASS_DURATION", 2500000 },
+			      { "SCX_EV_NEVER", 0 } } };
+	struct {
+		struct ktstr_sched_progs progs;
+		struct ktstr_sched_prog prog;
+	} progs = { .progs = { .size = sizeof(progs.progs),
+			       .when = KTSTR_SCX_ATTACHED,
+			       .program_count = 1 },
+		    .prog = { .name = "enqueue", .id = 3, .verified_insns = insns } };
+
+	run_fixture_init(f);
+	run_fixture_meta(f);
+	run_fixture_append(f, RUNFILE_FRAME, KTSTR_MSG_SCX_STATE, KTSTR_FRAME_CRC_OK, 1, &scx,
+			   sizeof(scx));
+	run_fixture_append(f, RUNFILE_FRAME, KTSTR_MSG_SCHED_PROGS, KTSTR_FRAME_CRC_OK, 1, &progs,
+			   sizeof(progs));
+	run_fixture_close(f);
+	runs[fixture_count++] =
+		(struct compare_run){ .verdict = verdict, .report = { .run_fd = f->fd } };
+}
+
+Test(compare, shows_what_sched_ext_counted)
+{
+	struct verdict stalled = fixture_pass;
+
+	stalled.evidence.scx.has_exit = true;
+	stalled.evidence.scx.exit_kind = KTSTR_SCX_EXIT_ERROR_STALL;
+	stalled.evidence.scx.exit_message = "";
+	add_run(&fixture_pass, 500, 5);
+	add_scx_run(&fixture_pass, 40, 2);
+	add_scx_run(&stalled, 80, 3);
+	compare(3);
+	show_plain();
+	expect("\n  scheduler\n"
+	       "    exit                                                  stall\n"
+	       "    verified instructions              40            80\n"
+	       "    rejected tasks                      7             7\n"
+	       "    enq_skip_exiting                    2             3\n"
+	       "    bypass_duration ms                2.5           2.5\n\n");
+	cr_expect_null(strstr(text, "never"), "%s", text);
+	cr_expect_not_null(row_of(COMPARE_SCHEDULER, "", "never"));
 }
 
 /* A row of two figures. */
