@@ -74,6 +74,87 @@ case_unknown_plugin() {
 	END
 }
 
+case_unknown_scheduler_of_schedulers() {
+	refused 2:19 "no scheduler 'evdf'.*did you mean 'eevdf'" <<-END
+		scenario: cpu_hog
+		schedulers: {two: evdf}
+		checkers: [gap]
+	END
+}
+
+case_bad_name_of_schedulers() {
+	refused 2:14 "'Two' is no name for a scheduler" <<-END
+		scenario: cpu_hog
+		schedulers: {Two: eevdf}
+		checkers: [gap]
+	END
+}
+
+case_change_to_a_scheduler_that_is_not_there() {
+	refused 6:37 "replace_scheduler: 'schedulers' has no scheduler 'tow', did you mean 'two'" <<-END
+		scenario:
+		  plugin: steps
+		  steps:
+		    - ops:
+		        - spawn: {workers: 1}
+		        - replace_scheduler: {name: tow}
+		schedulers: {two: eevdf}
+		checkers: [gap]
+	END
+}
+
+case_change_that_cannot_be() {
+	refused 5:13 "attach_scheduler: a scheduler is up at this point; detach it before" <<-END
+		scenario:
+		  plugin: steps
+		  steps:
+		    - ops:
+		          - attach_scheduler: {name: two}
+		schedulers: {two: eevdf}
+		checkers: [gap]
+	END
+}
+
+case_expect_without_a_reason() {
+	refused 2:19 "a FAIL for any reason proves nothing: say which one" <<-END
+		scenario: cpu_hog
+		expect: {outcome: fail}
+		checkers: [gap]
+	END
+}
+
+case_expect_of_an_unknown_kind() {
+	refused 2:42 "'kind' must be one of .*stall, not 'stal'" <<-END
+		scenario: cpu_hog
+		expect: {outcome: fail, scx_exit: {kind: stal}}
+		checkers: [gap]
+	END
+}
+
+case_expect_of_a_checker_that_does_not_judge() {
+	refused 2:36 "checker 'fairness' is expected to FAIL, but does not judge this run" <<-END
+		scenario: cpu_hog
+		expect: {outcome: fail, checkers: [fairness]}
+		checkers: [gap]
+	END
+}
+
+case_expect_with_a_pass() {
+	refused 2:19 "that come true is no PASS" <<-END
+		scenario: cpu_hog
+		expect: {outcome: pass, start: x}
+		checkers: [gap]
+	END
+}
+
+case_scheduler_timeout_out_of_range() {
+	refused 2:20 "'scheduler_timeout' must be at most 10m, not '1h'" <<-END
+		scenario: cpu_hog
+		scheduler_timeout: 1h
+		checkers: [gap]
+	END
+}
+
 case_workers_that_fill_no_group() {
 	refused 1:40 "works in groups of 2; 3 workers do not fill them" <<-END
 		scenario: {plugin: cpu_hog,  workload: futex_pingpong, workers: 3}

@@ -95,7 +95,7 @@ case_a_run_from_the_installation_works_anywhere() {
 }
 
 case_every_shipped_scenario_is_valid() {
-	ktstr check-scenario "$KTSTR_SOURCE"/scenarios/*.yaml
+	ktstr check-scenario "$(dirname "$program")"/../share/ktstr/scenarios/*.yaml
 	expect_status 0
 	expect_nothing_left
 }

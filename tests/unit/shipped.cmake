@@ -7,7 +7,7 @@ function(shipped_test name)
 	target_sources(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/unit/shipped.c)
 	target_compile_definitions(test_${name} PRIVATE
 		SHIPPED_PLUGIN_DIR="${CMAKE_BINARY_DIR}/${KTSTR_PLUGINDIR}"
-		SHIPPED_SCENARIO_DIR="${PROJECT_SOURCE_DIR}/scenarios")
+		SHIPPED_SCENARIO_DIR="${CMAKE_BINARY_DIR}/${KTSTR_SCENARIODIR}")
 	add_dependencies(test_${name} ${shipped_plugins})
 endfunction()
 
@@ -40,3 +40,6 @@ foreach(name cpu_hog steps)
 		${PROJECT_SOURCE_DIR}/tests/unit/recorder.c ${PROJECT_SOURCE_DIR}/tests/unit/shipped_bind.c)
 endforeach()
 shipped_test(scenario_files ktstr_config ktstr_plugin ktstr_param ktstr_base)
+if(NOT KTSTR_BPF_MISSING)
+	add_dependencies(test_scenario_files scheduler_scx_fifo scheduler_scx_vtime checker_scx_alive checker_scx_exit)
+endif()

@@ -2,17 +2,34 @@
 /* Every scenario file that ships is whole: its plugins exist, its parameters bind, its story holds.
  */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <glob.h>
 
 #include "config/scenario.h"
 #include "ktstr/scenario.h"
 #include "plugin/registry.h"
 
+/* The schedulers that the file names. */
+static int know_scheduler(struct ktstr_needs *needs, const char *name, struct ktstr_error *err)
+{
+	const struct scenario_spec *spec = needs->host;
+	size_t i = 0;
+
+	while (name && *name && i < spec->staged_count && strcmp(spec->staged[i].name, name) != 0)
+		i++;
+	return name && *name && i == spec->staged_count
+		       ? ktstr_fail(err, -ENOENT, "there is no '%s'", name)
+		       : 0;
+}
+
 static void bind_reference(struct registry *registry, const struct scenario_spec *spec,
 			   const struct plugin_ref *ref, uint32_t kind, const char *path)
 {
 	const struct plugin_tables tables = registry_tables(registry);
-	struct ktstr_needs needs = { .size = sizeof(needs), .topology = &spec->vm.topology };
+	struct ktstr_needs needs = { .size = sizeof(needs),
+				     .topology = &spec->vm.topology,
+				     .host = (void *)spec,
+				     .scheduler = know_scheduler };
 	const struct ktstr_plugin *descriptor;
 	struct ktstr_error err = { 0 };
 	struct bound *bound = NULL;
@@ -42,6 +59,8 @@ static void check_file(struct registry *registry, const char *path)
 	cr_expect_eq(strncmp(spec->source.text, "# ", 2), 0,
 		     "%s does not begin by saying what it shows", path);
 	bind_reference(registry, spec, &spec->scheduler, KTSTR_KIND_SCHEDULER, path);
+	for (size_t i = 0; i < spec->staged_count; i++)
+		bind_reference(registry, spec, &spec->staged[i].plugin, KTSTR_KIND_SCHEDULER, path);
 	bind_reference(registry, spec, &spec->scenario, KTSTR_KIND_SCENARIO, path);
 	cr_expect_gt(spec->checker_count, 0, "%s has no checker", path);
 	for (size_t i = 0; i < spec->checker_count; i++)
