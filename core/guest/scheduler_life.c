@@ -363,6 +363,23 @@ static int wait_released(struct life *life, struct ktstr_error *err)
 			  scheduler->plugin, (double)timeout_ns / (double)NS_PER_S);
 }
 
+/* What a stop() that returned @rc comes to, once all is known of the end of @scheduler. */
+static int judge_stop(struct life *life, const struct scheduler *scheduler, int rc, bool is_forced,
+		      struct ktstr_error *err)
+{
+	if (life->death.code)
+		return rc; /* of one that is dead already */
+	/* It was thrown out because we wanted it to be. */
+	if (is_forced && life->exit.is_known && life->exit.kind == KTSTR_SCX_EXIT_SYSRQ &&
+	    (rc == -ESRCH || rc == 0))
+		return 0;
+	if (was_ejected(life))
+		rc = ejected(life, scheduler, "before it was stopped", err);
+	if (rc == -ESRCH)
+		life->death = *err;
+	return rc;
+}
+
 int life_stop(struct life *life, bool *ret_is_forced, struct ktstr_error *err)
 {
 	const struct scheduler *scheduler = life->up;
@@ -385,5 +402,6 @@ int life_stop(struct life *life, bool *ret_is_forced, struct ktstr_error *err)
 	tell_exit(life);
 	observer_tell_state(observer, KTSTR_SCX_STOPPED);
 	observer_tell_dump(observer);
+	rc = judge_stop(life, scheduler, rc, *ret_is_forced, err);
 	return rc < 0 ? rc : wait_rc;
 }

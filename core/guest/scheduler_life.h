@@ -81,8 +81,9 @@ const struct scheduler *life_find(const struct life *life, const char *name);
 int life_start(struct life *life, const struct scheduler *scheduler, struct ktstr_error *err);
 
 /*
- * Take down the one that is up. *ret_is_forced tells whether the kernel had to throw it out. After
- * a failure it is no longer up, too.
+ * Take down the one that is up. *ret_is_forced tells whether the kernel had to throw it out.
+ * Returns 0; -ESRCH when it turns out to have died before, which is then its death; else what
+ * stop() said. After a failure it is no longer up, too.
  */
 int life_stop(struct life *life, bool *ret_is_forced, struct ktstr_error *err);
 

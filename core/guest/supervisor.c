@@ -145,6 +145,7 @@ __attribute__((noreturn)) static void session_main(struct supervisor *supervisor
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
+	(void)prctl(PR_SET_NAME, "session");
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);

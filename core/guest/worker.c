@@ -222,6 +222,8 @@ __attribute__((noreturn)) static void worker_main(struct worker_slot *slot,
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != session)
 		_exit(1);
+	/* What the kernel calls it when a scheduler does not let it run. */
+	(void)prctl(PR_SET_NAME, "worker");
 	crash_ignore();
 	close_session_fds(gate->ready[1], gate->start[0]);
 	if (privilege_drop() < 0)

@@ -499,6 +499,78 @@ Test(life, a_stop_that_leaves_it_in_charge_is_an_error)
 	cr_expect_str_eq(err.text, "scheduler 'stubborn' is still in charge 1 s after its stop");
 }
 
+static int ejected_stop(struct ktstr_guest *guest, void *state, struct ktstr_error *error)
+{
+	(void)guest;
+	(void)state;
+	kernel_ejects();
+	return stop_code ? ktstr_fail(error, stop_code, "ejected by the kernel") : 0;
+}
+
+static const int stop_codes[] = { 0, -ESRCH, -EIO };
+
+Test(life, one_that_dies_before_its_stop_is_dead)
+{
+	struct scheduler late = { .name = "x", .plugin = "late" };
+	struct ktstr_scheduler_ops ops = mute_ops;
+	bool is_forced;
+
+	ops.stop = ejected_stop;
+	late.ops = &ops;
+	for (size_t i = 0; i < ARRAY_SIZE(stop_codes); i++) {
+		stop_code = stop_codes[i];
+		life->death.code = 0;
+		cr_assert_eq(life_start(life, &late, &err), 0);
+		cr_expect_eq(life_stop(life, &is_forced, &err), -ESRCH);
+		cr_expect_str_eq(life->death.text,
+				 "'late' was ejected before it was stopped: runnable task stall "
+				 "(1026): 'worker[151] failed to run for 2.976s'");
+	}
+}
+
+static int forced_stop(struct ktstr_guest *guest, void *state, struct ktstr_error *error)
+{
+	(void)guest;
+	(void)state;
+	status.is_forced = 1;
+	kernel_disables();
+	say("6,1,1,-;sched_ext: BPF scheduler \"a\" disabled (disabled by sysrq-S)\n");
+	return stop_code ? ktstr_fail(error, stop_code, "ejected by the kernel") : 0;
+}
+
+static const struct {
+	int code, expected;
+} forced_stops[] = { { 0, 0 }, { -ESRCH, 0 }, { -EIO, -EIO } };
+
+Test(life, one_that_was_thrown_out_at_its_stop_did_not_die)
+{
+	struct scheduler slow = { .name = "x", .plugin = "slow" };
+	struct ktstr_scheduler_ops ops = mute_ops;
+	bool is_forced;
+
+	ops.stop = forced_stop;
+	slow.ops = &ops;
+	for (size_t i = 0; i < ARRAY_SIZE(forced_stops); i++) {
+		stop_code = forced_stops[i].code;
+		is_forced = false;
+		cr_assert_eq(life_start(life, &slow, &err), 0);
+		cr_expect_eq(life_stop(life, &is_forced, &err), forced_stops[i].expected);
+		cr_expect(is_forced);
+		cr_expect_eq(life->death.code, 0);
+	}
+}
+
+Test(life, a_stop_that_fails_says_what_it_said)
+{
+	bool is_forced;
+
+	start("mute");
+	stop_code = -EIO;
+	cr_expect_eq(life_stop(life, &is_forced, &err), -EIO);
+	cr_expect_str_eq(err.text, "it would not go");
+	cr_expect_eq(life->death.code, 0);
+}
+
 /* The services. */
 
 static const struct ktstr_sched_swap *find_swap(void)
