@@ -30,7 +30,8 @@ static const struct {
 	bool then_kill;	   /* without asking QEMU */
 } ends[] = {
 	[COORD_END_STREAM] = { "stream end", 2 * NS_PER_S, WIRE_WAKE_STREAM_RECEIVED, false },
-	[COORD_END_SCHED_EXIT] = { "scheduler exit", 2 * NS_PER_S, 0, false },
+	/* A failure that is expected needs the whole stream, on a machine that is busy, too. */
+	[COORD_END_SCHED_EXIT] = { "scheduler exit", 4 * NS_PER_S, 0, false },
 	[COORD_END_PANIC] = { "kernel panic", 300 * NS_PER_MS, 0, true },
 	[COORD_END_AGENT_CRASH] = { "agent crash", 300 * NS_PER_MS, 0, true },
 	[COORD_END_VM_GONE] = { "VM gone", GOING_NS, 0, true },

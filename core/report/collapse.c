@@ -284,7 +284,7 @@ static int add_repetition(const struct lines *from, size_t first, size_t block, 
 	if (rc == 0)
 		rc = copy(from, first, block, to);
 	if (rc == 0)
-		rc = mark_add(to, "--- %zu times the same left out ---", times - 2);
+		rc = mark_add(to, "--- left out: %zu more of the same ---", times - 2);
 	if (rc == 0)
 		rc = copy(from, first + (times - 1) * block, block, to);
 	if (rc == 0)

@@ -22,7 +22,7 @@
  *
  *   --- the next 8 lines come 120 times ---
  *   ...the first time...
- *   --- 118 times the same left out ---
+ *   --- left out: 118 more of the same ---
  *   ...the last time...
  *   --- end of what comes 120 times ---
  *

@@ -17,6 +17,9 @@
 /* Lines of a log, its last ones. */
 #define LOG_LINES 40u
 #define LOG_LINES_VERBOSE 400u
+/* Bytes of a line. */
+#define LINE_MAX_SHOWN 160u
+#define LINE_MAX_VERBOSE 1000u
 /* How libbpf marks the verifier's part of what it says. */
 #define LOG_BEGIN "-- BEGIN PROG LOAD LOG --"
 #define LOG_END "-- END PROG LOAD LOG --"
@@ -58,10 +61,11 @@ static void add_lines(struct part *p, const char *text, size_t length, uint32_t 
 	for (uint32_t i = 0; text < end && i < max; i++) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		size_t size = (size_t)((newline ? newline : end) - text);
-		char line[1024];
+		char line[LINE_MAX_VERBOSE + 1];
+		size_t shown = (p->style->is_verbose ? LINE_MAX_VERBOSE : LINE_MAX_SHOWN) + 1;
 
 		ADD(p, "  | ");
-		keep(p, text_add_safe(p->out, str_copy_line(line, sizeof(line), text, size)));
+		keep(p, text_add_safe(p->out, str_copy_line(line, shown, text, size)));
 		ADD(p, "\n");
 		text += size + 1;
 	}
@@ -252,12 +256,13 @@ int scx_text_add_state(const struct scx_facts *facts, const struct scx_style *st
 {
 	struct part p = { .out = out, .style = style };
 
-	if (!facts->is_there)
+	if (!facts->ops[0] && facts->event_count == 0 && facts->swap_count == 0 &&
+	    facts->program_count == 0)
 		return 0;
 	ADD(&p, "\nsched_ext\n");
-	if (facts->has_state) {
+	if (facts->ops[0]) {
 		ADD(&p, "  scheduler    ");
-		keep(&p, text_add_safe(out, facts->ops[0] ? facts->ops : "none"));
+		keep(&p, text_add_safe(out, facts->ops));
 		ADD(&p, ", %" PRIu64 " task%s rejected, %" PRIu64 " enabled since boot\n",
 		    facts->state.nr_rejected, facts->state.nr_rejected == 1 ? "" : "s",
 		    facts->state.enable_seq);

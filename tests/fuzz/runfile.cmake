@@ -1,1 +1,2 @@
 ktstr_fuzz_target(runfile ktstr_runfile)
+ktstr_fuzz_target(collapse ktstr_report)

@@ -75,7 +75,7 @@ Test(collapse, keeps_the_first_and_the_last_time_round)
 			 "101: (bf) r2 = r1                      ; frame1: R1_w=0 R2=0\n"
 			 "102: R0=0 R1=scalar() R10=fp0\n"
 			 "103: (a5) if r1 < 0x99 goto pc-4 R1=0\n"
-			 "--- 38 times the same left out ---\n"
+			 "--- left out: 38 more of the same ---\n"
 			 "; for (i = 0; i < n; i++)\n"
 			 "256: (07) r1 += 1                      ; R1_w=scalar(umax=39)\n"
 			 "257: (bf) r2 = r1                      ; frame1: R1_w=39 R2=39\n"
@@ -93,7 +93,7 @@ Test(collapse, begins_with_three_times)
 	str_clear(&out);
 	add_round(2);
 	cr_assert_not_null(strstr(collapse(), "come 3 times"));
-	cr_assert_not_null(strstr(str_text(&out), "--- 1 times the same left out ---"));
+	cr_assert_not_null(strstr(str_text(&out), "--- left out: 1 more of the same ---"));
 }
 
 Test(collapse, begins_with_five_lines)
