@@ -4,22 +4,16 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/io.h"
-#include "base/str.h"
 #include "guest/services.h"
+#include "support/scx_kernel.h"
 
-static char folder[40];
 static struct services services;
 static struct ktstr_guest *g = &services.guest;
 static struct life *life = &services.life;
@@ -28,52 +22,6 @@ static struct session_link session_link;
 static struct channel channel;
 static struct ktstr_error err;
 static uint32_t passed; /* frames that were looked at, in bytes */
-static int kmsg_fd;
-
-/* The kernel. */
-
-static void write_file(const char *name, const char *text)
-{
-	_cleanup_free_ char *path = str_format("%s/%s", folder, name);
-	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	cr_assert_geq(fd, 0, "%s", path);
-	cr_assert_eq(io_write_all(fd, text, strlen(text)), 0);
-}
-
-static void remove_file(const char *name)
-{
-	_cleanup_free_ char *path = str_format("%s/%s", folder, name);
-
-	(void)unlink(path);
-}
-
-static void say(const char *record)
-{
-	cr_assert_eq(io_write_all(kmsg_fd, record, strlen(record)), 0);
-}
-
-static void kernel_enables(const char *ops, const char *seq)
-{
-	write_file("scx/state", "enabled\n");
-	write_file("scx/enable_seq", seq);
-	write_file("scx/root/ops", ops);
-	write_file("scx/root/events", "SCX_EV_A 5\n");
-}
-
-static void kernel_disables(void)
-{
-	write_file("scx/state", "disabled\n");
-	remove_file("scx/root/ops");
-	remove_file("scx/root/events");
-}
-
-static void kernel_ejects(void)
-{
-	kernel_disables();
-	say("3,1,1,-;sched_ext: BPF scheduler \"a\" disabled (runnable task stall)\n");
-	say("3,2,1,-;sched_ext: a: worker[151] failed to run for 2.976s\n");
-}
 
 /* Its schedulers. */
 
@@ -128,7 +76,8 @@ static int scx_stop(struct ktstr_guest *guest, void *state, struct ktstr_error *
 	cr_expect_eq(state, &passed);
 	stop_count++;
 	kernel_disables();
-	say("6,3,1,-;sched_ext: BPF scheduler \"a\" disabled (unregistered from user space)\n");
+	kernel_says(
+		"6,3,1,-;sched_ext: BPF scheduler \"a\" disabled (unregistered from user space)\n");
 	return stop_code ? ktstr_fail(error, stop_code, "it would not go") : 0;
 }
 
@@ -169,7 +118,6 @@ static const struct scheduler schedulers[] = {
 
 static void setup(void)
 {
-	static const char *const folders[] = { "scx", "scx/root", "cgroup" };
 	_cleanup_free_ char *kmsg = NULL, *scx = NULL, *cgroup = NULL;
 	struct observer_paths paths = { .tracing = "/nowhere" };
 	struct services_spec spec = { .link = &session_link,
@@ -178,49 +126,24 @@ static void setup(void)
 				      .scheduler_timeout_ns = NS_PER_S,
 				      .observer_paths = &paths };
 
-	(void)str_copy(folder, sizeof(folder), "/tmp/ktstr-life-XXXXXX");
-	cr_assert_not_null(mkdtemp(folder));
-	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-		_cleanup_free_ char *path = str_format("%s/%s", folder, folders[i]);
-
-		cr_assert_eq(mkdir(path, 0700), 0);
-	}
-	kmsg = str_format("%s/kmsg", folder);
-	scx = str_format("%s/scx", folder);
-	cgroup = str_format("%s/cgroup", folder);
-	/* Like the real one, a fifo says nothing twice. */
-	cr_assert_eq(mkfifo(kmsg, 0600), 0);
-	write_file("scx/enable_seq", "0\n");
-	kernel_disables();
-	paths.sched_ext = scx;
-	paths.kmsg = kmsg;
-	spec.cgroup_mount = cgroup;
+	kernel_make();
+	paths.kmsg = kmsg = kernel_path("kmsg");
+	paths.sched_ext = scx = kernel_path("scx");
+	spec.cgroup_mount = cgroup = kernel_path("cgroup");
 	cr_assert_eq(channel_init(&channel), 0);
 	channel_sender_init(&session_link.sender, &channel);
 	session_link.status = &status;
 	session_link.stop_fd = eventfd(0, EFD_CLOEXEC);
 	session_link.log_fd = -1;
 	cr_assert_eq(services_init(&services, &spec, &err), 0, "%s", err.text);
-	kmsg_fd = open(kmsg, O_WRONLY | O_CLOEXEC);
-	cr_assert_geq(kmsg_fd, 0);
-	/* And a read gives one record. */
-	cr_assert_eq(fcntl(kmsg_fd, F_SETFL, O_DIRECT), 0);
-}
-
-static int remove_entry(const char *path, const struct stat *info, int flag, struct FTW *walk)
-{
-	(void)info;
-	(void)flag;
-	(void)walk;
-	return remove(path);
+	kernel_open_log();
 }
 
 static void teardown(void)
 {
 	services_done(&services);
 	channel_done(&channel);
-	(void)close(kmsg_fd);
-	(void)nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	kernel_remove();
 }
 
 TestSuite(life, .init = setup, .fini = teardown, .timeout = 60);
@@ -379,7 +302,8 @@ Test(life, what_only_the_plugin_knows_is_told)
 	start("");
 	alive_code = -ESRCH;
 	kernel_disables();
-	say("6,1,1,-;sched_ext: BPF scheduler \"a\" disabled (unregistered from user space)\n");
+	kernel_says(
+		"6,1,1,-;sched_ext: BPF scheduler \"a\" disabled (unregistered from user space)\n");
 	cr_expect_eq(life_check(life, &err), -ESRCH);
 	cr_expect_str_eq(err.text, "it left the building");
 	expect_exit(KTSTR_SCX_EXIT_UNREG, KTSTR_SCX_EXIT_OF_LOG, "");
@@ -391,7 +315,8 @@ Test(life, one_that_lets_go_by_itself_is_dead)
 {
 	start("mute");
 	kernel_disables();
-	say("6,1,1,-;sched_ext: BPF scheduler \"a\" disabled (unregistered from user space)\n");
+	kernel_says(
+		"6,1,1,-;sched_ext: BPF scheduler \"a\" disabled (unregistered from user space)\n");
 	cr_expect_eq(life_check(life, &err), -ESRCH);
 	cr_expect_str_eq(err.text, "'scx_mute' let go before the first step: unregistered from "
 				   "user space (64)");
@@ -400,8 +325,8 @@ Test(life, one_that_lets_go_by_itself_is_dead)
 Test(life, another_one_in_charge_is_a_death)
 {
 	start("mute");
-	write_file("scx/enable_seq", "9\n");
-	write_file("scx/state", "enabled\n");
+	kernel_writes("scx/enable_seq", "9\n");
+	kernel_writes("scx/state", "enabled\n");
 	/* It takes as long as the kernel may need to be rid of it. */
 	cr_expect_eq(life_check(life, &err), -ESRCH);
 	cr_expect_str_eq(err.text, "'scx_mute' lost the CPUs before the first step: another "
@@ -423,7 +348,7 @@ Test(life, the_last_events_of_the_dead_are_kept)
 
 	start("");
 	alive_code = -ESRCH;
-	write_file("scx/state", "disabled\n");
+	kernel_writes("scx/state", "disabled\n");
 	cr_expect_eq(life_check(life, &err), -ESRCH);
 	reading = expect_state(KTSTR_SCX_DIED);
 	cr_assert_eq(reading->state.event_count, 1);
@@ -534,7 +459,7 @@ static int forced_stop(struct ktstr_guest *guest, void *state, struct ktstr_erro
 	(void)state;
 	status.is_forced = 1;
 	kernel_disables();
-	say("6,1,1,-;sched_ext: BPF scheduler \"a\" disabled (disabled by sysrq-S)\n");
+	kernel_says("6,1,1,-;sched_ext: BPF scheduler \"a\" disabled (disabled by sysrq-S)\n");
 	return stop_code ? ktstr_fail(error, stop_code, "ejected by the kernel") : 0;
 }
 
