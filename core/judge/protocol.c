@@ -247,11 +247,12 @@ static bool can_decode(const struct ktstr_frame *frame)
 static const char *check_figures(struct protocol *protocol, const struct ktstr_frame *frame)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(figures); i++) {
-		const uint8_t *at = (const uint8_t *)frame->payload + figures[i].offset;
+		const uint8_t *at;
 		uint64_t figure;
 
 		if (figures[i].msg_type != frame->msg_type)
 			continue;
+		at = (const uint8_t *)frame->payload + figures[i].offset;
 		for (uint32_t j = 0; j < figures[i].count; j++) {
 			/* An older struct may end before. */
 			if (figures[i].offset + (j + 1) * sizeof(figure) > frame->length)
