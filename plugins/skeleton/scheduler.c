@@ -3,6 +3,10 @@
  * A scheduler plugin to start from: it runs a sched_ext scheduler that is a program of its own, as
  * those of the scx project are, and says so when it fails to start, dies or lets go.
  *
+ * It is the template for what needs a user half of its own in the guest. To run a program as it is,
+ * take the plugin `exec`, which ktstr has; for a scheduler whose BPF half is in the plugin itself,
+ * see ktstr/scx.h.
+ *
  *	scheduler:
  *	  plugin: my_scheduler
  *	  program: /usr/bin/scx_simple
@@ -19,6 +23,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -113,19 +118,19 @@ static int has_ended(const struct scheduler *s, int timeout_ms)
 }
 
 /* Say how the program ended. The agent may have collected the status before: then it is not known
- * any more. */
-static int fail_ended(const struct scheduler *s, int code, const char *when,
-		      struct ktstr_error *err)
+ * any more. -ESRCH makes it the scheduler's own fault, and the run a FAIL; with any other code it
+ * would be an ERROR. */
+static int fail_ended(const struct scheduler *s, const char *when, struct ktstr_error *err)
 {
 	siginfo_t info = { 0 };
 
 	if (waitid(P_PIDFD, (id_t)s->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
 	    info.si_pid == 0)
-		return ktstr_fail(err, code, "the scheduler ended %s", when);
+		return ktstr_fail(err, -ESRCH, "the scheduler ended %s", when);
 	if (info.si_code == CLD_EXITED)
-		return ktstr_fail(err, code, "the scheduler exited with code %d %s", info.si_status,
-				  when);
-	return ktstr_fail(err, code, "the scheduler was killed by signal %d %s", info.si_status,
+		return ktstr_fail(err, -ESRCH, "the scheduler exited with code %d %s",
+				  info.si_status, when);
+	return ktstr_fail(err, -ESRCH, "the scheduler was killed by signal %d %s", info.si_status,
 			  when);
 }
 
@@ -148,11 +153,16 @@ static int take_down(struct scheduler *s)
 	return is_killed;
 }
 
-static void exec_program(const struct ktstr_value *args)
+static void exec_program(const struct ktstr_value *args, int log_fd)
 {
 	char *argv[ARGS_MAX + 2] = { (char *)GUEST_PROGRAM };
 	sigset_t none;
 
+	/* Should the agent's process die, this must not live on. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* What it prints is kept in the run's scheduler.log. An old agent has no such service. */
+	if (log_fd >= 0 && (dup2(log_fd, STDOUT_FILENO) < 0 || dup2(log_fd, STDERR_FILENO) < 0))
+		_exit(127);
 	/* The agent blocks signals that the program has to see. */
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -172,7 +182,7 @@ static int wait_enabled(struct ktstr_guest *g, const struct scheduler *s, uint64
 
 	while (!is_enabled()) {
 		if (has_ended(s, LOOK_MS))
-			return fail_ended(s, -EIO, "before it was in charge", err);
+			return fail_ended(s, "before it was in charge", err);
 		if (ktstr_now_ns(g) - start_ns >= timeout_ns)
 			return ktstr_fail(err, -ETIMEDOUT,
 					  "the scheduler is not in charge after %llu ms; raise "
@@ -187,13 +197,13 @@ static int start(struct ktstr_guest *g, const struct ktstr_value *values, void *
 		 struct ktstr_error *err)
 {
 	struct scheduler *s = calloc(1, sizeof(*s));
-	int code;
+	int log_fd = ktstr_scheduler_log(g), code;
 
 	if (!s)
 		return ktstr_fail(err, -ENOMEM, "out of memory");
 	s->pid = fork();
 	if (s->pid == 0)
-		exec_program(&values[P_ARGS]);
+		exec_program(&values[P_ARGS], log_fd);
 	if (s->pid < 0) {
 		code = ktstr_fail(err, -errno, "cannot fork: %s", strerror(errno));
 		free(s);
@@ -225,7 +235,7 @@ static int alive(struct ktstr_guest *g, void *state, struct ktstr_error *err)
 
 	(void)g;
 	if (has_ended(s, 0))
-		return fail_ended(s, -ESRCH, "during the run", err);
+		return fail_ended(s, "during the run", err);
 	if (!is_enabled())
 		return ktstr_fail(
 			err, -ESRCH,

@@ -254,7 +254,7 @@ Test(skeleton, scheduler_says_that_its_program_ended)
 	if (file && fgets(text, sizeof(text), file) && strncmp(text, "enabled", 7) == 0)
 		cr_skip_test("a sched_ext scheduler is in charge of this machine");
 	/* The program lies where only a guest has it, so it cannot be run here. */
-	cr_assert_eq(plugin->scheduler->start(&guest, values, &state, &err), -EIO);
+	cr_assert_eq(plugin->scheduler->start(&guest, values, &state, &err), -ESRCH);
 	cr_assert_str_eq(err.text, "the scheduler exited with code 127 before it was in charge");
 	cr_assert_null(state);
 }
