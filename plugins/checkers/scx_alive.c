@@ -247,6 +247,12 @@ static int alive_observe(void *state, const struct ktstr_frame *frame, struct kt
 	return code;
 }
 
+/* A FAIL says enough; what is good or not known besides would only stand before it. */
+static bool has_failed(const struct alive *alive)
+{
+	return alive->findings.outcome == KTSTR_OUTCOME_FAIL;
+}
+
 static void judge_workers(struct alive *alive)
 {
 	const struct ktstr_finding workers = { .outcome = KTSTR_OUTCOME_PASS,
@@ -256,6 +262,8 @@ static void judge_workers(struct alive *alive)
 					       .limit = 1,
 					       .limit_kind = KTSTR_LIMIT_AT_LEAST };
 
+	if (has_failed(alive))
+		return;
 	if (!alive->judged)
 		findings_say(&alive->findings, KTSTR_OUTCOME_UNDECIDED, "run",
 			     "no worker told whether it ran under '%s'", alive->reign.ops);
@@ -263,7 +271,7 @@ static void judge_workers(struct alive *alive)
 		findings_say(&alive->findings, KTSTR_OUTCOME_UNDECIDED, "run",
 			     "the kernel does not tell of %zu workers whether they ran under '%s'",
 			     alive->unknown, alive->reign.ops);
-	else if (alive->findings.outcome != KTSTR_OUTCOME_FAIL)
+	else
 		findings_figure(&alive->findings, workers, "all of %zu workers ran under '%s'",
 				alive->judged, alive->reign.ops);
 }
@@ -278,6 +286,8 @@ static void judge_rejected(struct alive *alive)
 
 	finding.outcome =
 		finding.measured > finding.limit ? KTSTR_OUTCOME_FAIL : KTSTR_OUTCOME_PASS;
+	if (finding.outcome == KTSTR_OUTCOME_PASS && has_failed(alive))
+		return;
 	findings_figure(&alive->findings, finding, "'%s' rejected %llu tasks", alive->reign.ops,
 			(unsigned long long)alive->rejected);
 }

@@ -105,12 +105,12 @@ static void observe_exit(struct leaving *leaving, const struct scx_exit *leave)
 	}
 }
 
-/* The user half died. Where an exit was expected, that is what counts. */
+/* The user half died. Where an exit was expected, or told of already, that is what counts. */
 static void observe_death(struct leaving *leaving, const struct ktstr_frame *frame)
 {
 	char text[512] = "";
 
-	if (strcmp(leaving->kind, "none") != 0)
+	if (strcmp(leaving->kind, "none") != 0 || leaving->findings.outcome == KTSTR_OUTCOME_FAIL)
 		return;
 	if (frame->length > sizeof(int32_t))
 		(void)text_copy(text, sizeof(text), (const char *)frame->payload + sizeof(int32_t),

@@ -160,7 +160,7 @@ Test(scx_alive, one_that_goes_or_changes_meanwhile_fails)
 		/* A second complaint of the same says nothing new. */
 		show_disabled(court, KTSTR_SCX_BEFORE_STOP, 4000);
 		cr_expect_eq(decide(court), KTSTR_OUTCOME_FAIL);
-		cr_assert_eq(court->count, 2, "%zu", i);
+		cr_assert_eq(court->count, 1, "%zu", i);
 		expect_sentence(court, 0, KTSTR_OUTCOME_FAIL, "fifo", rows[i].text);
 		court_close(court);
 	}
@@ -410,6 +410,19 @@ Test(scx_exit, an_ejection_fails_whenever_it_comes)
 		show_exit(court, rows[i].kind, rows[i].reason, "why");
 		expect_alone(court, KTSTR_OUTCOME_FAIL, "fifo", rows[i].text);
 	}
+}
+
+Test(scx_exit, an_ejection_is_told_of_once)
+{
+	struct court *court = exit_court(NONE, NULL);
+	const char death[] = "\xfd\xff\xff\xffit was ejected";
+
+	show_when(court, KTSTR_SCX_ATTACHED, 1000);
+	show_exit(court, KTSTR_SCX_EXIT_ERROR_BPF, "scx_bpf_error", "oops");
+	show_all(court, KTSTR_MSG_SCHED_EXIT, death, sizeof(death) - 1, NULL, 0);
+	cr_expect_eq(decide(court), KTSTR_OUTCOME_FAIL);
+	cr_expect_eq(court->count, 1);
+	court_close(court);
 }
 
 Test(scx_exit, an_ejection_before_it_was_attached_fails)
