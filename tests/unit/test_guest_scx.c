@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/btf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/io.h"
 #include "base/str.h"
 #include "guest/bpf_programs.h"
+#include "guest/btf_name.h"
 #include "guest/scx_dump.h"
 #include "guest/scx_log.h"
 #include "guest/scx_state.h"
@@ -485,6 +487,75 @@ Test(scx_dump, is_cut_with_a_note)
 	scx_dump_done(&dump);
 	channel_done(&channel);
 	(void)close(fd);
+}
+
+/* BTF: a pointer (1), an int with its tail (2), a struct of two members (3), a function (4). */
+static const struct raw_btf {
+	struct btf_header header;
+	struct btf_type pointer;
+	struct btf_type number;
+	uint32_t number_tail;
+	struct btf_type structure;
+	struct btf_member members[2];
+	struct btf_type function;
+	char strings[32];
+} raw_btf = {
+	.header = { .magic = BTF_MAGIC,
+		    .version = 1,
+		    .hdr_len = sizeof(struct btf_header),
+		    .type_len = offsetof(struct raw_btf, strings) - sizeof(struct btf_header),
+		    .str_off = offsetof(struct raw_btf, strings) - sizeof(struct btf_header),
+		    .str_len = 32 },
+	.pointer = { .info = BTF_KIND_PTR << 24 },
+	.number = { .name_off = 1, .info = BTF_KIND_INT << 24 },
+	.structure = { .name_off = 5, .info = BTF_KIND_STRUCT << 24 | 2 },
+	.function = { .name_off = 9, .info = BTF_KIND_FUNC << 24 },
+	.strings = "\0int\0abc\0ktstr_select_cpu",
+};
+
+Test(btf, names_are_found_by_id)
+{
+	cr_expect_null(btf_name(&raw_btf, sizeof(raw_btf), 0));
+	cr_expect_null(btf_name(&raw_btf, sizeof(raw_btf), 1), "a pointer has none");
+	cr_expect_str_eq(btf_name(&raw_btf, sizeof(raw_btf), 2), "int");
+	cr_expect_str_eq(btf_name(&raw_btf, sizeof(raw_btf), 3), "abc");
+	cr_expect_str_eq(btf_name(&raw_btf, sizeof(raw_btf), 4), "ktstr_select_cpu");
+	cr_expect_null(btf_name(&raw_btf, sizeof(raw_btf), 5));
+	cr_expect_null(btf_name(&raw_btf, sizeof(raw_btf), UINT32_MAX));
+}
+
+Test(btf, that_is_cut_off_has_no_names)
+{
+	for (size_t length = 0; length < sizeof(raw_btf); length++)
+		cr_expect_null(btf_name(&raw_btf, length, 4), "%zu", length);
+}
+
+static const struct {
+	size_t at; /* in the bytes */
+	uint32_t value;
+} bad_btf[] = {
+	{ offsetof(struct raw_btf, header), 0 },
+	{ offsetof(struct raw_btf, header.hdr_len), 4 },
+	{ offsetof(struct raw_btf, header.hdr_len), UINT32_MAX },
+	{ offsetof(struct raw_btf, header.type_off), UINT32_MAX },
+	{ offsetof(struct raw_btf, header.type_len), UINT32_MAX },
+	{ offsetof(struct raw_btf, header.type_len), 8 },
+	{ offsetof(struct raw_btf, header.str_off), UINT32_MAX },
+	{ offsetof(struct raw_btf, header.str_len), UINT32_MAX },
+	{ offsetof(struct raw_btf, header.str_len), 20 },
+	{ offsetof(struct raw_btf, structure.info), BTF_KIND_STRUCT << 24 | 0xffff },
+	{ offsetof(struct raw_btf, structure.info), 31u << 24 },
+	{ offsetof(struct raw_btf, function.name_off), UINT32_MAX },
+};
+
+Test(btf, that_is_wrong_has_no_names)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(bad_btf); i++) {
+		struct raw_btf bytes = raw_btf;
+
+		memcpy((char *)&bytes + bad_btf[i].at, &bad_btf[i].value, sizeof(uint32_t));
+		cr_expect_null(btf_name(&bytes, sizeof(bytes), 4), "%zu", i);
+	}
 }
 
 Test(bpf_programs, are_no_more_than_there_is_room_for)
