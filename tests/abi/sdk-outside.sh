@@ -56,6 +56,10 @@ for kind in $kinds; do
 	"$exports" "$tmp/build/plugins/${kind}s/my_$kind.so" >/dev/null
 done
 check_listed "$tmp/build/plugins"
+# The one that carries BPF: where ktstr itself has been built with such.
+if [ -f "$prefix/$libdir/libktstr_scx.a" ]; then
+	"$exports" "$tmp/build/plugins/schedulers/my_bpf_scheduler.so" >/dev/null
+fi
 
 # Installed, they lie where the installed ktstr looks.
 quietly "$cmake" --install "$tmp/build"
