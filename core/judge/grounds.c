@@ -53,7 +53,10 @@ bool grounds_scheduler_died(const struct verdict *verdict)
 
 bool grounds_scheduler_did_not_start(const struct verdict *verdict)
 {
-	return verdict->evidence.scx.has_died_at_start;
+	const struct evidence *e = &verdict->evidence;
+
+	/* An agent that went on nevertheless contradicts itself, and is not believed in either. */
+	return e->scx.has_died_at_start && e->scx.place == SCX_PLACE_START && !e->has_result;
 }
 
 static const struct {

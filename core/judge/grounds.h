@@ -30,7 +30,7 @@ size_t grounds_count(const struct verdict *verdict, uint32_t outcome);
 
 /* Did it die while the scenario had it (SCHED_EXIT)? */
 bool grounds_scheduler_died(const struct verdict *verdict);
-/* Did it not start, by its own fault? */
+/* Did it not start, by its own fault, and nothing after that? */
 bool grounds_scheduler_did_not_start(const struct verdict *verdict);
 
 /* Frames that got lost or went wrong on their way, each kind a reason to believe nothing. */

@@ -411,6 +411,17 @@ static void start_without_a_reason(struct run *run)
 	run->v.evidence.scx.start_error = NULL;
 }
 
+static void goes_on_nevertheless(struct run *run)
+{
+	run->v.evidence.has_result = true;
+	run->v.evidence.result_outcome = PASS;
+}
+
+static void begins_nevertheless(struct run *run)
+{
+	run->v.evidence.scx.place = SCX_PLACE_SCENARIO;
+}
+
 static void not_attached(struct run *run)
 {
 	run->v.evidence.scx.has_died_at_start = false;
@@ -615,6 +626,8 @@ static const struct {
 	  "the guest did not run what was sent: it loaded another one" },
 	{ make_refused, not_attached, ERROR, "agent_error",
 	  "in the guest (scheduler): the verifier refused it: R1 invalid" },
+	{ make_refused, goes_on_nevertheless, ERROR, "agent_error", NULL },
+	{ make_refused, begins_nevertheless, ERROR, "agent_error", NULL },
 	{ make_caught, watchdog, ERROR, "cut_short", NULL },
 	{ make_caught, interrupt, ERROR, "interrupted", NULL },
 	/* Nobody expected it. */
