@@ -153,6 +153,7 @@ static void take_replies(struct stats *stats)
 	size_t length;
 
 	while ((length = line_length(&stats->reply)) > 0) {
+		stats->is_too_long = stats->is_too_long || length > STATS_REPLY_MAX;
 		take_reply(stats, stats->reply.data, length);
 		str_drop(&stats->reply, length);
 	}
