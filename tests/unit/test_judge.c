@@ -123,6 +123,35 @@ static const struct decision *judge_one(const char *how)
 	return &verdict.decisions[0];
 }
 
+/* The whole way from a spec with an expectation to the verdict, which keeps none of it. */
+Test(judge, judges_by_what_is_expected)
+{
+	static const struct {
+		const char *how;
+		uint32_t outcome;
+		const char *rule;
+	} rows[] = {
+		{ "fail", KTSTR_OUTCOME_PASS, "failed_as_expected" },
+		{ "pass", KTSTR_OUTCOME_FAIL, "not_as_expected" },
+		{ "crash", KTSTR_OUTCOME_ERROR, "checker_error" },
+	};
+	char *names[] = { (char *)"bad" };
+	const struct expectation expect = { .is_given = true,
+					    .outcome = KTSTR_OUTCOME_FAIL,
+					    .checkers = names,
+					    .checker_count = 1 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		spec.expect = &expect;
+		(void)judge_one(rows[i].how);
+		cr_expect_eq(verdict.outcome, rows[i].outcome, "%s: %s", verdict.rule,
+			     verdict.reason);
+		cr_expect_str_eq(verdict.rule, rows[i].rule);
+		cr_expect_null(verdict.expect);
+		verdict_done(&verdict);
+	}
+}
+
 Test(judge, passes_a_good_run)
 {
 	const struct decision *d = judge_one("pass");
