@@ -111,13 +111,12 @@ case_a_program_that_does_not_end_is_killed() {
 }
 
 case_a_flood_of_output_stops_nobody() {
-	local start_ms
 	program flood 'args: [flood=1024]' 2s
-	start_ms=$(now_ms)
-	run
+	run --output json
 	expect_status 0
+	# Neither the scenario nor its end waits for what is not written yet.
+	expect_json '.timings | .scenario_s + .teardown_s < 20'
 	(($(du -sk "$work/run" | cut -f1) < 64 * 1024)) || fail "the run takes $(du -sk "$work/run")"
-	(($(now_ms) - start_ms < 60000)) || fail "it took $(($(now_ms) - start_ms)) ms"
 	expect_nothing_left
 }
 
