@@ -160,9 +160,8 @@ static int restore(struct scheduler *s, struct ktstr_error *err)
 		struct ktstr_error later;
 		const char *before = s->before[--s->written];
 		const char *path = rows->items[s->written].items[ROW_PATH].s;
-		int rc = before[0]
-				 ? kernel_file_write(path, before, true, code == 0 ? err : &later)
-				 : 0;
+		int rc = before[0] ? kernel_file_write(path, before, true, code == 0 ? err : &later)
+				   : 0;
 
 		code = code == 0 ? rc : code;
 	}
