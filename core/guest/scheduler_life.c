@@ -133,7 +133,13 @@ static void op_end(struct life *life, const struct previous *previous)
 /* start() or stop(): watched from its first moment, and its time is told. */
 static struct previous turn_begin(struct life *life, uint32_t op, const struct scheduler *scheduler)
 {
-	struct previous previous = op_begin(life, op, life->spec.timeout_ns, scheduler);
+	uint64_t limit_ns = life->spec.timeout_ns;
+	struct previous previous;
+
+	/* There is a verdict already, and it waits for this. */
+	if (life->death.code && limit_ns > LIFE_DEAD_NS)
+		limit_ns = LIFE_DEAD_NS;
+	previous = op_begin(life, op, limit_ns, scheduler);
 
 	tell_init(life);
 	return previous;
@@ -262,10 +268,10 @@ int life_check(struct life *life, struct ktstr_error *err)
 	struct ktstr_error said = { 0 };
 	int rc = 0;
 
+	scx_log_drain(&life->observer.log); /* what is there wakes no more */
 	if (!life->death.code && life->up) {
 		bool is_ejected;
 
-		scx_log_drain(&life->observer.log); /* what is there wakes no more */
 		if (!life->has_scx)
 			adopt(life);
 		is_ejected = is_gone(life);

@@ -20,6 +20,8 @@
 #define LIFE_TIMEOUT_NS (30 * NS_PER_S)
 /* For one alive(). */
 #define LIFE_ALIVE_NS (5 * NS_PER_S)
+/* For the stop() of one that has died. */
+#define LIFE_DEAD_NS (5 * NS_PER_S)
 
 /* One that can be brought up. */
 struct scheduler {

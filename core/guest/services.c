@@ -16,6 +16,8 @@
 
 /* How often a hold asks the scheduler whether it lives. */
 #define ALIVE_INTERVAL_NS (100 * NS_PER_MS)
+/* After the kernel has said something: how long it is not listened to. */
+#define KERNEL_REST_NS (10 * NS_PER_MS)
 
 static struct services *services_of(struct ktstr_guest *g)
 {
@@ -174,18 +176,23 @@ static int note_worker_death(struct services *services, int rc, const struct kts
 /* Wait until something happens, or @until_ns. */
 static void hold_wait(struct services *services, uint64_t now_ns, uint64_t until_ns)
 {
+	/* A kernel that talks all the time must not keep us from all else. */
+	bool is_deaf = now_ns < services->kernel_rest_ns;
 	struct pollfd poll_fds[] = {
 		{ .fd = services->link->stop_fd, .events = POLLIN },
 		{ .fd = workers_watch_fd(services->workers), .events = POLLIN },
-		{ .fd = life_poll_fd(&services->life), .events = POLLIN },
+		{ .fd = is_deaf ? -1 : life_poll_fd(&services->life), .events = POLLIN },
 	};
 	struct timespec left;
 
 	if (until_ns - now_ns > ALIVE_INTERVAL_NS && life_is_watched(&services->life))
 		until_ns = now_ns + ALIVE_INTERVAL_NS;
+	if (is_deaf && until_ns > services->kernel_rest_ns)
+		until_ns = services->kernel_rest_ns;
 	left.tv_sec = (time_t)((until_ns - now_ns) / NS_PER_S);
 	left.tv_nsec = (long)((until_ns - now_ns) % NS_PER_S);
-	(void)ppoll(poll_fds, ARRAY_SIZE(poll_fds), &left, NULL);
+	if (ppoll(poll_fds, ARRAY_SIZE(poll_fds), &left, NULL) > 0 && poll_fds[2].revents)
+		services->kernel_rest_ns = clock_monotonic_ns() + KERNEL_REST_NS;
 }
 
 static int guest_hold(struct ktstr_guest *g, uint64_t duration_ns, struct ktstr_error *err)

@@ -25,7 +25,8 @@ struct services {
 	struct requester requester; /* to the host */
 	struct plugin **plugins;    /* what spawn() finds workloads in */
 	size_t plugin_count;
-	struct life life; /* of the schedulers */
+	struct life life;	 /* of the schedulers */
+	uint64_t kernel_rest_ns; /* until then a hold does not listen to the kernel */
 	/* The first worker that died, whatever the scenario made of it; code 0: none did. */
 	struct ktstr_error worker_death;
 	/* The scenario; its step is the life's place. */

@@ -429,6 +429,34 @@ Test(life, a_stop_that_leaves_it_in_charge_is_an_error)
 	cr_expect_str_eq(err.text, "scheduler 'stubborn' is still in charge 1 s after its stop");
 }
 
+static uint64_t seen_limit_ns;
+
+static int limit_stop(struct ktstr_guest *guest, void *state, struct ktstr_error *error)
+{
+	(void)guest;
+	(void)state;
+	(void)error;
+	seen_limit_ns = status.op_limit_ns;
+	return 0;
+}
+
+Test(life, the_dead_get_less_time_to_stop)
+{
+	struct scheduler slow = { .name = "x", .plugin = "slow" };
+	struct ktstr_scheduler_ops ops = mute_ops;
+	bool is_forced;
+
+	ops.stop = limit_stop;
+	slow.ops = &ops;
+	life->spec.timeout_ns = 3600 * NS_PER_S;
+	cr_assert_eq(life_start(life, &slow, &err), 0);
+	cr_expect_eq(status.op_limit_ns, 3600 * NS_PER_S);
+	kernel_ejects();
+	cr_assert_eq(life_check(life, &err), -ESRCH);
+	cr_expect_eq(life_stop(life, &is_forced, &err), 0);
+	cr_expect_eq(seen_limit_ns, LIFE_DEAD_NS);
+}
+
 static int ejected_stop(struct ktstr_guest *guest, void *state, struct ktstr_error *error)
 {
 	(void)guest;
