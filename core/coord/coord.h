@@ -123,7 +123,8 @@ struct coord_spec {
 	const struct coord_vm_ops *vm_ops;
 	struct runfile_writer *runfile;
 	int console_log_fd; /* COM1 is copied there; -1: not */
-	uint64_t boot_timeout_ns;
+	uint64_t boot_timeout_ns;  /* from start_ns to SYS_RDY */
+	uint64_t start_timeout_ns; /* from there to SCENARIO_START */
 	uint64_t workload_duration_ns; /* the scenario's longest, plus its allowance */
 	uint64_t scheduler_changes_ns; /* so much longer may its pauses last */
 	uint64_t teardown_timeout_ns;  /* from SCENARIO_END to END */

@@ -85,7 +85,7 @@ struct watchdog_limit watchdog_limit(const struct coord_spec *spec,
 	if (sinks->scenario_start_ns != 0)
 		return scenario_limit(sinks);
 	if (sinks->is_ready)
-		return limit(result->ready_ns, spec->boot_timeout_ns, COORD_END_BOOT_TIMEOUT,
+		return limit(result->ready_ns, spec->start_timeout_ns, COORD_END_BOOT_TIMEOUT,
 			     "the guest booted, but started no scenario");
 	return limit(0, spec->boot_timeout_ns, COORD_END_BOOT_TIMEOUT, "the guest did not boot");
 }

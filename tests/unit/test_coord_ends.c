@@ -279,7 +279,8 @@ Test(coord_ends, gives_up_on_a_silent_vm)
 
 Test(coord_ends, gives_up_on_a_guest_that_starts_no_scenario)
 {
-	f.spec.boot_timeout_ns = 100 * NS_PER_MS;
+	f.spec.boot_timeout_ns = 60 * NS_PER_S;
+	f.spec.start_timeout_ns = 100 * NS_PER_MS;
 	run_vm(play_boots_only);
 	expect_end(COORD_END_BOOT_TIMEOUT, "started no scenario");
 }

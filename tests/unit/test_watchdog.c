@@ -19,7 +19,7 @@ static const struct moment moments[] = {
 	{ "booting", { .sinks = { 0 } }, 60 * S, COORD_END_BOOT_TIMEOUT },
 	{ "booted",
 	  { .ready_ns = 3 * S, .sinks = { .is_ready = true } },
-	  63 * S,
+	  43 * S,
 	  COORD_END_BOOT_TIMEOUT },
 	{ "started",
 	  { .ready_ns = 3 * S,
@@ -62,7 +62,7 @@ static const struct moment moments[] = {
 	  COORD_END_WATCHDOG },
 	{ "a resume before the start",
 	  { .ready_ns = 3 * S, .sinks = { .is_ready = true, .watchdog_reset_ns = 1 } },
-	  63 * S,
+	  43 * S,
 	  COORD_END_BOOT_TIMEOUT },
 	{ "tearing down",
 	  { .scenario_end_ns = 12 * S,
@@ -78,6 +78,7 @@ Test(watchdog, knows_the_limit_of_every_moment)
 {
 	const struct coord_spec spec = {
 		.boot_timeout_ns = 60 * S,
+		.start_timeout_ns = 40 * S,
 		.teardown_timeout_ns = 5 * S,
 	};
 
