@@ -145,6 +145,14 @@ static int set_stats(struct cli_options *o, const char *argument, struct ktstr_e
 	return 0;
 }
 
+static int set_cold(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	(void)argument;
+	(void)err;
+	o->run.is_cold = true;
+	return 0;
+}
+
 static int set_timings(struct cli_options *o, const char *argument, struct ktstr_error *err)
 {
 	(void)argument;
@@ -236,6 +244,7 @@ static const struct option_row rows[] = {
 	{ "kind", 0, "KIND", CLI_KIND, "only plugins of this kind", set_kind },
 	{ "stats", 0, "DURATION", CLI_RUN_DIR, "ask the scheduler for statistics so often",
 	  set_stats },
+	{ "cold", 0, NULL, CLI_MACHINE, "boot the VM, even where one is saved", set_cold },
 	{ "timings", 0, NULL, CLI_TIMINGS, "show how long each part took", set_timings },
 	{ "output", 0, "text|json", CLI_OUTPUT, "how the result is written to stdout", set_output },
 	{ "quiet", 'q', NULL, CLI_MESSAGES, "no progress on stderr, only warnings", set_quiet },

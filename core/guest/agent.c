@@ -8,6 +8,8 @@
 #include "guest/boot.h"
 #include "guest/cgroup.h"
 #include "guest/crash.h"
+#include "guest/entropy.h"
+#include "guest/job_area.h"
 #include "guest/kernaddrs.h"
 #include "guest/observer.h"
 #include "guest/port.h"
@@ -31,18 +33,48 @@ static int run_session(void *arg, struct session_link *link)
 }
 
 /* Where the kernel lies, then that the agent is there. */
-static int announce(struct port *port)
+static int announce(struct port *port, const struct ktstr_kern_addrs *addrs)
 {
-	struct ktstr_kern_addrs addrs;
 	uint8_t phase = KTSTR_PHASE_INIT_STARTED;
 	int rc;
 
-	kernaddrs_read(&addrs);
-	rc = port_send(port, KTSTR_MSG_KERN_ADDRS, &addrs, sizeof(addrs));
+	rc = port_send(port, KTSTR_MSG_KERN_ADDRS, addrs, sizeof(*addrs));
 	if (rc == 0)
 		rc = port_send(port, KTSTR_MSG_SYS_RDY, NULL, 0);
 	if (rc == 0)
 		rc = port_send(port, KTSTR_MSG_LIFECYCLE, &phase, sizeof(phase));
+	return rc;
+}
+
+/* Everything that is the same for every run: a machine is saved when this has been done. */
+static int boot(struct port *port, int *ret_wake_fd, struct ktstr_kern_addrs *ret_addrs,
+		uint8_t **ret_area, struct ktstr_error *err)
+{
+	int rc = boot_mount(err), fd;
+
+	if (rc < 0)
+		return rc;
+	boot_raise_limits();
+	fd = port_open(AGENT_PORTS, AGENT_DEV, WIRE_PORT_BULK,
+		       boot_port_budget_ns((uint32_t)sysconf(_SC_NPROCESSORS_ONLN)), err);
+	if (fd < 0)
+		return fd;
+	port_init(port, fd);
+	*ret_wake_fd = wake_open(AGENT_CONSOLE);
+	kernaddrs_read(ret_addrs);
+	return job_area_map(JOB_AREA_PCI, ret_area, err);
+}
+
+/* From here on it is this run. */
+static int take_job(uint8_t *area, struct ktstr_error *err)
+{
+	uint64_t seed = 0;
+	int rc = job_area_take(area, "", &seed, err);
+
+	if (rc == 0)
+		rc = boot_check_sentinel(BOOT_SENTINEL, err);
+	if (rc == 0)
+		entropy_seed(seed);
 	return rc;
 }
 
@@ -64,20 +96,14 @@ void agent_main(void)
 		.session = run_session,
 		.arg = &session,
 	};
-	int fd;
+	struct ktstr_kern_addrs addrs;
+	uint8_t *area = NULL;
 
 	crash_catch_init();
 	privilege_hide();
-	if (boot_mount(&err) < 0 || boot_check_sentinel(BOOT_SENTINEL, &err) < 0)
+	if (boot(&port, &spec.wake_fd, &addrs, &area, &err) < 0 || take_job(area, &err) < 0)
 		boot_fatal(err.text);
-	boot_raise_limits();
-	fd = port_open(AGENT_PORTS, AGENT_DEV, WIRE_PORT_BULK,
-		       boot_port_budget_ns((uint32_t)sysconf(_SC_NPROCESSORS_ONLN)), &err);
-	if (fd < 0)
-		boot_fatal(err.text);
-	port_init(&port, fd);
-	spec.wake_fd = wake_open(AGENT_CONSOLE);
-	if (announce(&port) < 0)
+	if (announce(&port, &addrs) < 0)
 		boot_fatal("the bulk port cannot be written to");
 	stats_start();
 	if (supervisor_run(&spec, &err) < 0)

@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/str.h"
 #include "plugin/job.h"
+#include "vm/job.h"
 #include "vm/memory.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -253,8 +254,10 @@ static int build(const struct prepared *p, const struct run_paths *paths, struct
 	rc = build_job(p, image->job, err);
 	if (rc == 0)
 		rc = initramfs_finish(image->job, &image->job_fd, &job_length, err);
-	image->loaded_bytes = base_length + job_length;
-	return rc == 0 ? choose_memory(p, image, err) : rc;
+	image->loaded_bytes = base_length;
+	if (rc == 0)
+		rc = choose_memory(p, image, err);
+	return rc == 0 ? job_publish(image->job_fd, job_length, p->spec->seed, err) : rc;
 }
 
 int image_build(const struct prepared *p, const struct run_paths *paths, struct image *ret,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the guest boots with: the base and the job as two archives, and how much memory that takes.
+/*
+ * What the guest gets: the base, which it boots with, and the job, which it takes out of memory
+ * that it shares with the host, as two archives; and how much memory that takes.
  */
 #ifndef RUN_IMAGE_H
 #define RUN_IMAGE_H

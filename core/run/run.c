@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "coord/coord.h"
 #include "report/facts.h"
+#include "run/base.h"
 #include "run/finish.h"
 #include "run/image.h"
 #include "run/observe.h"
@@ -23,11 +24,14 @@
 #include "vm/qemu_argv.h"
 #include "vm/tsc.h"
 #include "vm/vm.h"
+#include "wire/job_area.h"
 
 /* From SCENARIO_END to END: workers are stopped and the scheduler is taken down. */
 /* So much longer than a scheduler may take to start, the host waits for the start of the scenario.
  */
 #define SCHEDULER_MARGIN_NS (10 * NS_PER_S)
+/* For QEMU to take up a saved machine. */
+#define RESTORE_TIMEOUT_NS (20 * NS_PER_S)
 #define TEARDOWN_TIMEOUT_NS (30 * NS_PER_S)
 
 struct run {
@@ -93,24 +97,72 @@ static int stage_image(struct run *run, struct ktstr_error *err)
 	return rc;
 }
 
+static char *command_line(const struct run *run, bool is_for_host)
+{
+	bool is_kvm = run->prepared->is_kvm;
+
+	return kernel_command_line(is_kvm, is_kvm || !is_for_host ? 0 : tsc_measure_khz(),
+				   run->options->is_verbose);
+}
+
+/* Start from a saved machine. Whatever is wrong with that, the run can boot. */
+static int restore(struct run *run, struct vm_spec *spec, struct ktstr_error *err)
+{
+	_cleanup_free_ char *append = command_line(run, false);
+	const struct run_base_spec base_spec = {
+		.prepared = run->prepared,
+		.image = &run->image,
+		.append = append,
+		.boot_append = spec->append,
+		.console_fd = run->record.console_fd,
+		.signal_fd = run->signals.fd,
+	};
+	struct vm_files files;
+	struct base base;
+	int rc = append ? run_base_get(&base_spec, &base, err) : -ENOMEM;
+
+	if (rc < 0)
+		return rc;
+	files = base_files(&base, true);
+	spec->files = &files;
+	rc = vm_start(spec, &run->vm, err);
+	spec->files = NULL;
+	if (rc == 0)
+		rc = vm_wait_restored(run->vm, clock_monotonic_ns() + RESTORE_TIMEOUT_NS, err);
+	if (rc == 0) {
+		base_done(&base);
+		return 0;
+	}
+	vm_free(steal_ptr(run->vm));
+	run_base_distrust(&base);
+	return rc;
+}
+
 static int stage_vm(struct run *run, struct ktstr_error *err)
 {
 	const struct prepared *p = run->prepared;
-	_cleanup_free_ char *append = kernel_command_line(
-		p->is_kvm, p->is_kvm ? 0 : tsc_measure_khz(), run->options->is_verbose);
+	_cleanup_free_ char *append = command_line(run, true);
 	struct vm_spec spec = {
 		.is_kvm = p->is_kvm,
 		.topology = p->spec->vm.topology,
 		.memory_bytes = run->image.memory_bytes,
 		.kernel = p->kernel->boot,
-		.initramfs_fds = { run->image.base_fd, run->image.job_fd },
+		.initramfs_fds = { run->image.base_fd, -1 },
 		.append = append,
+		.job_fd = run->image.job_fd,
+		.job_bytes = JOB_AREA_BYTES,
 	};
 	int rc;
 
 	if (!append)
 		return ktstr_fail(err, -ENOMEM, "cannot start the VM: out of memory");
-	rc = vm_start(&spec, &run->vm, err);
+	rc = run->options->is_cold ? -ENOTSUP : restore(run, &spec, err);
+	if (rc < 0) {
+		if (rc != -ENOTSUP && rc != -EINTR)
+			log_warning("this run boots, because no saved VM can be had: %s",
+				    err->text);
+		rc = vm_start(&spec, &run->vm, err);
+	}
 	run->qemu_ns = since_start(run);
 	return rc;
 }
@@ -139,14 +191,6 @@ static int stage_meta(struct run *run, struct ktstr_error *err)
 	return rc;
 }
 
-/* The scheduler starts within it, and whether it hangs is for the guest to say. */
-static uint64_t boot_timeout_ns(const struct scenario_spec *spec)
-{
-	uint64_t least = spec->scheduler_timeout_ns + SCHEDULER_MARGIN_NS;
-
-	return spec->vm.boot_timeout_ns > least ? spec->vm.boot_timeout_ns : least;
-}
-
 static int stage_coord(struct run *run, struct ktstr_error *err)
 {
 	const struct prepared *p = run->prepared;
@@ -168,7 +212,9 @@ static int stage_coord(struct run *run, struct ktstr_error *err)
 		.runfile = run->record.writer,
 		.console_log_fd = run->record.console_fd,
 		/* Counted from the start of the run; the guest has its whole time from here. */
-		.boot_timeout_ns = since_start(run) + boot_timeout_ns(p->spec),
+		.boot_timeout_ns = since_start(run) + p->spec->vm.boot_timeout_ns,
+		/* Whether a scheduler hangs is for the guest to say. */
+		.start_timeout_ns = p->spec->scheduler_timeout_ns + SCHEDULER_MARGIN_NS,
 		.workload_duration_ns = p->needs.needs.duration_ns + p->spec->watchdog_ns,
 		.scheduler_changes_ns = p->needs.changes_ns,
 		.teardown_timeout_ns = TEARDOWN_TIMEOUT_NS,

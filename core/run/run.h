@@ -38,6 +38,7 @@ struct run_options {
 	size_t checker_count;
 	bool has_only_checkers; /* only the checkers above */
 	const char *kernel;	/* NULL: as the scenario says */
+	bool is_cold;		/* boot, also where a saved VM could be restored */
 	bool is_if_missing;	/* for run_fetch_kernel(): leave a kernel that is there alone */
 	bool has_accel;
 	enum accel accel;

@@ -4,11 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "wire/kernel_op.h"
 
 /* Below 4 GiB q35 has at most this much memory; a machine with more has only LOW_SPLIT there. */
@@ -37,6 +41,10 @@ struct guest_memory {
 	uint32_t count;
 	uint64_t bytes;
 	uint8_t *base; /* all nodes one after the other; NULL until it is needed */
+	/* Of a restored guest: the process that has it, and where. */
+	bool is_restored;
+	pid_t pid;	 /* 0: not attached */
+	uint64_t *there; /* address of each node in that process */
 };
 
 void guest_memory_free(struct guest_memory *memory)
@@ -49,6 +57,7 @@ void guest_memory_free(struct guest_memory *memory)
 		if (memory->fds[i] >= 0)
 			(void)close(memory->fds[i]); /* QEMU has its own */
 	free(memory->fds);
+	free(memory->there);
 	free(memory->node_bytes);
 	free(memory);
 }
@@ -68,27 +77,56 @@ static int create_node(uint64_t bytes, int *ret_fd)
 	return rc;
 }
 
-int guest_memory_new(const uint64_t *node_bytes, uint32_t count, struct guest_memory **ret,
-		     struct ktstr_error *err)
+static struct guest_memory *memory_alloc(const uint64_t *node_bytes, uint32_t count)
 {
 	struct guest_memory *memory = calloc(1, sizeof(*memory));
-	int rc = 0;
 
-	if (memory) {
-		memory->fds = malloc(count * sizeof(*memory->fds));
-		memory->node_bytes = malloc(count * sizeof(*memory->node_bytes));
-	}
-	if (!memory || !memory->fds || !memory->node_bytes) {
-		guest_memory_free(memory);
-		return ktstr_fail(err, -ENOMEM, "cannot create the guest's memory: out of memory");
+	if (!memory)
+		return NULL;
+	memory->fds = malloc(count * sizeof(*memory->fds));
+	memory->there = calloc(count, sizeof(*memory->there));
+	memory->node_bytes = malloc(count * sizeof(*memory->node_bytes));
+	if (!memory->fds || !memory->there || !memory->node_bytes) {
+		free(memory->fds);
+		free(memory->there);
+		free(memory->node_bytes);
+		free(memory);
+		return NULL;
 	}
 	memcpy(memory->node_bytes, node_bytes, count * sizeof(*node_bytes));
 	memset(memory->fds, 0xff, count * sizeof(*memory->fds)); /* all -1 */
 	memory->count = count;
-	for (uint32_t i = 0; i < count && rc == 0; i++) {
+	for (uint32_t i = 0; i < count; i++)
 		memory->bytes += node_bytes[i];
-		rc = create_node(node_bytes[i], &memory->fds[i]);
+	return memory;
+}
+
+int guest_memory_restored(const uint64_t *node_bytes, const int *fds, uint32_t count,
+			  struct guest_memory **ret, struct ktstr_error *err)
+{
+	struct guest_memory *memory = memory_alloc(node_bytes, count);
+
+	if (!memory) {
+		for (uint32_t i = 0; i < count; i++)
+			(void)close(fds[i]); /* only read */
+		return ktstr_fail(err, -ENOMEM, "cannot open the guest's memory: out of memory");
 	}
+	memcpy(memory->fds, fds, count * sizeof(*fds));
+	memory->is_restored = true;
+	*ret = memory;
+	return 0;
+}
+
+int guest_memory_new(const uint64_t *node_bytes, uint32_t count, struct guest_memory **ret,
+		     struct ktstr_error *err)
+{
+	struct guest_memory *memory = memory_alloc(node_bytes, count);
+	int rc = 0;
+
+	if (!memory)
+		return ktstr_fail(err, -ENOMEM, "cannot create the guest's memory: out of memory");
+	for (uint32_t i = 0; i < count && rc == 0; i++)
+		rc = create_node(node_bytes[i], &memory->fds[i]);
 	if (rc < 0) {
 		guest_memory_free(memory);
 		return ktstr_fail(err, rc, "cannot create the guest's memory: %s", strerror(-rc));
@@ -144,12 +182,58 @@ static uint64_t top(const struct guest_memory *memory)
 	return memory->bytes > low ? HIGH_START + (memory->bytes - low) : low;
 }
 
-/* The bytes of [@physical, @physical + @length) in our mapping. */
-static int locate(struct guest_memory *memory, uint64_t physical, size_t length, uint8_t **ret,
+/* Where each node lies in the process, by its list of mappings. */
+static int find_nodes(struct guest_memory *memory, FILE *maps)
+{
+	_cleanup_free_ char *line = NULL;
+	size_t size = 0;
+
+	while (getline(&line, &size, maps) > 0) {
+		unsigned long long start, end, offset, inode;
+
+		if (sscanf(line, "%llx-%llx %*s %llx %*s %llu", &start, &end, &offset, &inode) !=
+			    4 ||
+		    inode == 0 || offset != 0)
+			continue;
+		for (uint32_t i = 0; i < memory->count; i++) {
+			struct stat status;
+
+			if (fstat(memory->fds[i], &status) == 0 && status.st_ino == inode &&
+			    end - start >= memory->node_bytes[i])
+				memory->there[i] = start;
+		}
+	}
+	for (uint32_t i = 0; i < memory->count; i++)
+		if (memory->there[i] == 0)
+			return -ENOENT;
+	return 0;
+}
+
+int guest_memory_attach(struct guest_memory *memory, pid_t pid, struct ktstr_error *err)
+{
+	char path[64];
+	FILE *maps;
+	int rc;
+
+	if (!memory->is_restored || memory->pid != 0)
+		return 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	maps = fopen(path, "re");
+	rc = maps ? find_nodes(memory, maps) : -errno;
+	if (maps)
+		(void)fclose(maps); /* it was read */
+	if (rc < 0)
+		return ktstr_fail(err, rc, "cannot find the guest's memory in QEMU: %s",
+				  strerror(-rc));
+	memory->pid = pid;
+	return 0;
+}
+
+/* Where [@physical, @physical + @length) lies in all nodes, one after the other. */
+static int locate(struct guest_memory *memory, uint64_t physical, size_t length, uint64_t *ret,
 		  struct ktstr_error *err)
 {
 	uint64_t low = low_bytes(memory), start = 0, offset = physical, bytes = low;
-	int rc;
 
 	if (physical >= HIGH_START) {
 		start = low;
@@ -160,10 +244,8 @@ static int locate(struct guest_memory *memory, uint64_t physical, size_t length,
 		return ktstr_fail(err, -EFAULT,
 				  "physical address 0x%" PRIx64 " is outside of the guest's memory",
 				  physical);
-	rc = map(memory, err);
-	if (rc == 0)
-		*ret = memory->base + start + offset;
-	return rc;
+	*ret = start + offset;
+	return 0;
 }
 
 /* A CPU of the guest may write there at this moment: what fits a word is moved as one. */
@@ -179,26 +261,71 @@ static void copy(void *to, const void *from, size_t length)
 		memcpy(to, from, length);
 }
 
+/* The address in QEMU of byte @at of all nodes, and how many lie together there. */
+static uint64_t find_there(const struct guest_memory *memory, uint64_t at, uint64_t *ret_together)
+{
+	uint32_t node = 0;
+
+	while (at >= memory->node_bytes[node])
+		at -= memory->node_bytes[node++];
+	*ret_together = memory->node_bytes[node] - at;
+	return memory->there[node] + at;
+}
+
+/* Through QEMU: the kernel moves aligned words as one, too. */
+static int move_there(struct guest_memory *memory, uint64_t at, uint8_t *ours, size_t length,
+		      bool is_write, struct ktstr_error *err)
+{
+	if (memory->pid == 0)
+		return ktstr_fail(err, -EFAULT, "the guest's memory is not there yet");
+	while (length > 0) {
+		uint64_t together, address = find_there(memory, at, &together);
+		size_t piece = length < together ? length : (size_t)together;
+		const struct iovec here = { .iov_base = ours, .iov_len = piece };
+		const struct iovec there = { .iov_base = (void *)(uintptr_t)address,
+					     .iov_len = piece };
+		ssize_t n = is_write ? process_vm_writev(memory->pid, &here, 1, &there, 1, 0)
+				     : process_vm_readv(memory->pid, &here, 1, &there, 1, 0);
+
+		if (n <= 0)
+			return ktstr_fail(err, n < 0 ? -errno : -EIO,
+					  "cannot %s the guest's memory in QEMU: %s",
+					  is_write ? "write" : "read",
+					  n < 0 ? strerror(errno) : "it is not there");
+		at += (uint64_t)n;
+		ours += n;
+		length -= (size_t)n;
+	}
+	return 0;
+}
+
+static int move(struct guest_memory *memory, uint64_t physical, void *ours, size_t length,
+		bool is_write, struct ktstr_error *err)
+{
+	uint64_t at = 0;
+	int rc = locate(memory, physical, length, &at, err);
+
+	if (rc < 0)
+		return rc;
+	if (memory->is_restored)
+		return move_there(memory, at, ours, length, is_write, err);
+	rc = map(memory, err);
+	if (rc < 0)
+		return rc;
+	copy(is_write ? memory->base + at : ours, is_write ? ours : memory->base + at, length);
+	return 0;
+}
+
 int guest_memory_read(struct guest_memory *memory, uint64_t physical, void *to, size_t length,
 		      struct ktstr_error *err)
 {
-	uint8_t *from = NULL;
-	int rc = locate(memory, physical, length, &from, err);
-
-	if (rc == 0)
-		copy(to, from, length);
-	return rc;
+	return move(memory, physical, to, length, false, err);
 }
 
 int guest_memory_write(struct guest_memory *memory, uint64_t physical, const void *from,
 		       size_t length, struct ktstr_error *err)
 {
-	uint8_t *to = NULL;
-	int rc = locate(memory, physical, length, &to, err);
-
-	if (rc == 0)
-		copy(to, from, length);
-	return rc;
+	return move(memory, physical, (void *)(uintptr_t)from, length, true, err);
 }
 
 static int not_published(struct ktstr_error *err)

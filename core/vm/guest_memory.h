@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "ktstr/error.h"
 #include "ktstr/frame.h"
@@ -19,6 +20,15 @@ struct guest_memory;
 /* Files for @count nodes of so many bytes each, which nobody can make shorter or longer. */
 int guest_memory_new(const uint64_t *node_bytes, uint32_t count, struct guest_memory **ret,
 		     struct ktstr_error *err);
+/*
+ * The memory of a restored guest: the files @fds, which are taken and only read, in the order of
+ * the nodes. The guest's own changes are in its QEMU alone, so nothing can be read before
+ * guest_memory_attach().
+ */
+int guest_memory_restored(const uint64_t *node_bytes, const int *fds, uint32_t count,
+			  struct guest_memory **ret, struct ktstr_error *err);
+/* The process that has the files mapped. 0 for other memory, too. */
+int guest_memory_attach(struct guest_memory *memory, pid_t pid, struct ktstr_error *err);
 void guest_memory_free(struct guest_memory *memory);
 
 /* The files, in the order of the nodes. They stay the memory's own. */

@@ -120,8 +120,11 @@ int vm_read_kernel(struct vm *vm, const struct ktstr_kern_addrs *addrs, uint8_t 
 		   uint64_t address, void *to, size_t length, struct ktstr_error *err)
 {
 	struct guest_kernel kernel = { .addrs = *addrs };
-	int rc = guest_memory_read_kernel(vm->memory, &kernel, target, address, to, length, err);
+	int rc = guest_memory_attach(vm->memory, vm->pid, err);
 
+	if (rc < 0)
+		return rc;
+	rc = guest_memory_read_kernel(vm->memory, &kernel, target, address, to, length, err);
 	if (rc != -EAGAIN)
 		return rc;
 	rc = find_tables(vm, &kernel, err);
@@ -135,8 +138,11 @@ int vm_write_kernel(struct vm *vm, const struct ktstr_kern_addrs *addrs, uint8_t
 		    uint64_t address, const void *from, size_t length, struct ktstr_error *err)
 {
 	struct guest_kernel kernel = { .addrs = *addrs };
-	int rc = guest_memory_write_kernel(vm->memory, &kernel, target, address, from, length, err);
+	int rc = guest_memory_attach(vm->memory, vm->pid, err);
 
+	if (rc < 0)
+		return rc;
+	rc = guest_memory_write_kernel(vm->memory, &kernel, target, address, from, length, err);
 	if (rc != -EAGAIN)
 		return rc;
 	rc = find_tables(vm, &kernel, err);

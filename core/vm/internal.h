@@ -40,6 +40,7 @@ struct vm {
 	struct qmp *qmp;
 	char **argv;
 	uint32_t cpus;
+	int state_fd; /* its number in QEMU; -1: the machine cannot be saved */
 	struct guest_memory *memory;
 	struct gdbstub *debugger; /* NULL until something is to be watched */
 	struct vm_watch watches[VM_WATCHES_MAX];
@@ -51,5 +52,13 @@ struct vm {
 	bool is_collected;
 	int status;
 };
+
+/* QEMU is about to end, or has: say how, with its own words. Always fails: -EPIPE, or -ETIMEDOUT.
+ */
+int vm_fail_ended(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err);
+
+/* Tell a QEMU that was started for it to take the machine from vm->state_fd, and to let it go on.
+ * Returns when that was sent. */
+int vm_restore(struct vm *vm, struct ktstr_error *err);
 
 #endif

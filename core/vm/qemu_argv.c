@@ -173,8 +173,8 @@ static void add_node(struct words *words, const struct qemu_spec *spec, uint32_t
 	if (spec->memory_fds)
 		add(words,
 		    "memory-backend-file,id=ram%" PRIu32 ",size=%" PRIu64
-		    "M,share=on,mem-path=/proc/self/fd/%d",
-		    node, mib, spec->memory_fds[node]);
+		    "M,share=%s,mem-path=/proc/self/fd/%d",
+		    node, mib, spec->is_restored ? "off" : "on", spec->memory_fds[node]);
 	else
 		add(words, "memory-backend-memfd,id=ram%" PRIu32 ",size=%" PRIu64 "M,share=on",
 		    node, mib);
@@ -208,8 +208,27 @@ static void add_memory(struct words *words, const struct qemu_spec *spec)
 	}
 }
 
+/* Memory that host and guest share, as a device that needs no driver. */
+static void add_job(struct words *words, const struct qemu_spec *spec)
+{
+	if (spec->job_bytes == 0)
+		return;
+	add(words, "-object");
+	add(words,
+	    "memory-backend-file,id=job,size=%" PRIu64 "M,share=%s,mem-path=/proc/self/fd/%d",
+	    spec->job_bytes >> 20, spec->is_restored ? "off" : "on", spec->job_fd);
+	add(words, "-device");
+	/* Only the master of such a memory can be saved. */
+	add(words, "ivshmem-plain,memdev=job,master=on");
+}
+
 static void add_kernel(struct words *words, const struct qemu_spec *spec)
 {
+	if (spec->is_restored) {
+		add(words, "-incoming");
+		add(words, "defer");
+		return;
+	}
 	add(words, "-kernel");
 	add(words, "%s", spec->kernel);
 	if (spec->initrd) {
@@ -276,7 +295,7 @@ int qemu_argv(const struct qemu_spec *spec, char ***ret, struct ktstr_error *err
 
 	if (rc < 0)
 		return rc;
-	if (!spec->program || !spec->kernel)
+	if (!spec->program || (!spec->kernel && !spec->is_restored))
 		return ktstr_fail(err, -EINVAL, "a VM needs a %s",
 				  spec->program ? "kernel" : "program to run it");
 	if (spec->memory_bytes % MEMORY_STEP != 0)
@@ -294,6 +313,7 @@ int qemu_argv(const struct qemu_spec *spec, char ***ret, struct ktstr_error *err
 	add_memory(&words, spec);
 	add_kernel(&words, spec);
 	add_channels(&words, spec);
+	add_job(&words, spec);
 	if (words.has_failed) {
 		qemu_argv_free(words.items);
 		return ktstr_fail(err, -ENOMEM, "cannot build QEMU's command line: out of memory");

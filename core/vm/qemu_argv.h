@@ -27,6 +27,14 @@ struct qemu_spec {
 	int debugger_fd; /* for a debugger port that somebody may attach later */
 	/* Files of the size of each NUMA node, to be its memory; NULL: QEMU makes its own. */
 	const int *memory_fds;
+	/* A file of @job_bytes (a power of two), which the guest finds as a device; 0 bytes: none.
+	 */
+	int job_fd;
+	uint64_t job_bytes;
+	/* The machine comes out of a saved state: @kernel, @initrd and @append are not looked at,
+	 * it waits for the monitor to tell where that is, and the files of its memory stay as they
+	 * are. */
+	bool is_restored;
 };
 
 /*

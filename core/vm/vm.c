@@ -27,6 +27,8 @@
 struct wires {
 	int fds[CHANNEL_COUNT];
 	int initrd_fd;
+	int job_fd;
+	int state_fd;
 	int stderr_fd;
 };
 
@@ -35,6 +37,8 @@ static void wires_done(struct wires *wires)
 	for (size_t i = 0; i < CHANNEL_COUNT; i++)
 		cleanup_close(&wires->fds[i]);
 	cleanup_close(&wires->initrd_fd);
+	cleanup_close(&wires->job_fd);
+	cleanup_close(&wires->state_fd);
 	cleanup_close(&wires->stderr_fd);
 }
 
@@ -111,6 +115,31 @@ static int join_initramfs(const struct vm_spec *spec, int *ret_fd, struct ktstr_
 	return 0;
 }
 
+/* QEMU and we need descriptors of our own. */
+static int borrow_fd(int fd, int *ret, struct ktstr_error *err)
+{
+	*ret = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	return *ret < 0 ? ktstr_fail(err, -errno, "cannot start a VM: %s", strerror(errno)) : 0;
+}
+
+static int open_memory(const struct vm_files *files, const uint64_t *bytes, uint32_t nodes,
+		       struct guest_memory **ret, struct ktstr_error *err)
+{
+	_cleanup_free_ int *fds = calloc(nodes, sizeof(*fds));
+	uint32_t count = 0;
+	int rc = 0;
+
+	if (!fds)
+		return ktstr_fail(err, -ENOMEM, "cannot start a VM: out of memory");
+	for (; count < nodes && rc == 0; count++)
+		rc = borrow_fd(files->memory_fds[count], &fds[count], err);
+	if (rc == 0)
+		return guest_memory_restored(bytes, fds, nodes, ret, err);
+	for (uint32_t i = 0; i + 1 < count; i++)
+		(void)close(fds[i]); /* nothing was written through it */
+	return rc;
+}
+
 /* Refuses what has no node; the rest is checked where the command line is built. */
 static int create_memory(const struct vm_spec *spec, struct guest_memory **ret,
 			 struct ktstr_error *err)
@@ -126,7 +155,8 @@ static int create_memory(const struct vm_spec *spec, struct guest_memory **ret,
 		return ktstr_fail(err, -ENOMEM, "cannot start a VM: out of memory");
 	for (uint32_t i = 0; i < nodes; i++)
 		bytes[i] = qemu_node_memory(&spec->topology, spec->memory_bytes, i);
-	return guest_memory_new(bytes, nodes, ret, err);
+	return spec->files ? open_memory(spec->files, bytes, nodes, ret, err)
+			   : guest_memory_new(bytes, nodes, ret, err);
 }
 
 static int build_argv(const struct vm_spec *spec, const char *program, const struct wires *wires,
@@ -150,6 +180,9 @@ static int build_argv(const struct vm_spec *spec, const char *program, const str
 		.stats_fd = wires->fds[CHANNEL_STATS],
 		.debugger_fd = wires->fds[CHANNEL_DEBUGGER],
 		.memory_fds = guest_memory_fds(memory, &count),
+		.job_fd = wires->job_fd,
+		.job_bytes = spec->job_bytes,
+		.is_restored = spec->files && spec->files->is_saved,
 	};
 
 	(void)snprintf(initrd, sizeof(initrd), "/proc/self/fd/%d", wires->initrd_fd);
@@ -158,19 +191,23 @@ static int build_argv(const struct vm_spec *spec, const char *program, const str
 
 static int start_program(struct vm *vm, const struct wires *wires, struct ktstr_error *err)
 {
+	const int files[] = { wires->initrd_fd, wires->job_fd, wires->state_fd };
 	_cleanup_free_ int *keep = NULL;
 	uint32_t nodes;
 	const int *memory_fds = guest_memory_fds(vm->memory, &nodes);
+	size_t count;
 	int rc;
 
-	keep = calloc(CHANNEL_COUNT + 1 + nodes, sizeof(*keep));
+	keep = calloc(CHANNEL_COUNT + 3 + nodes, sizeof(*keep));
 	if (!keep)
 		return ktstr_fail(err, -ENOMEM, "cannot start a VM: out of memory");
 	memcpy(keep, wires->fds, sizeof(wires->fds));
-	keep[CHANNEL_COUNT] = wires->initrd_fd;
-	memcpy(keep + CHANNEL_COUNT + 1, memory_fds, nodes * sizeof(*keep));
-	rc = spawn_bound(vm->argv, keep, CHANNEL_COUNT + 1 + nodes, wires->stderr_fd, &vm->pid,
-			 &vm->pid_fd);
+	memcpy(keep + CHANNEL_COUNT, memory_fds, nodes * sizeof(*keep));
+	count = CHANNEL_COUNT + nodes;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (files[i] >= 0)
+			keep[count++] = files[i];
+	rc = spawn_bound(vm->argv, keep, count, wires->stderr_fd, &vm->pid, &vm->pid_fd);
 	if (rc == -ENOENT)
 		return ktstr_fail(err, rc,
 				  "cannot run '%s': not found; install qemu-system-x86 (apt-get "
@@ -216,9 +253,9 @@ static void take_event(void *arg, const char *name, const json_t *data)
 		vm->event = event;
 }
 
-static const char *find_program(const struct vm_spec *spec)
+const char *vm_program(const char *wanted)
 {
-	const char *program = spec->program ? spec->program : getenv("KTSTR_QEMU");
+	const char *program = wanted ? wanted : getenv("KTSTR_QEMU");
 
 	return program && program[0] ? program : PROGRAM;
 }
@@ -236,10 +273,17 @@ static struct vm *vm_new(void)
 	return vm;
 }
 
+static bool is_restored(const struct vm_spec *spec)
+{
+	return spec->files && spec->files->is_saved;
+}
+
 int vm_start(const struct vm_spec *spec, struct vm **ret, struct ktstr_error *err)
 {
 	struct wires wires = { .fds = { [0 ... CHANNEL_COUNT - 1] = -1 },
 			       .initrd_fd = -1,
+			       .job_fd = -1,
+			       .state_fd = -1,
 			       .stderr_fd = -1 };
 	struct vm *vm = vm_new();
 	int rc;
@@ -250,15 +294,23 @@ int vm_start(const struct vm_spec *spec, struct vm **ret, struct ktstr_error *er
 	rc = open_channels(vm, &wires, err);
 	if (rc == 0)
 		rc = create_memory(spec, &vm->memory, err);
-	if (rc == 0)
+	if (rc == 0 && !is_restored(spec))
 		rc = join_initramfs(spec, &wires.initrd_fd, err);
+	if (rc == 0 && spec->job_bytes > 0)
+		rc = borrow_fd(spec->job_fd, &wires.job_fd, err);
+	if (rc == 0 && spec->files)
+		rc = borrow_fd(spec->files->state_fd, &wires.state_fd, err);
+	vm->state_fd = wires.state_fd;
 	if (rc == 0)
-		rc = build_argv(spec, find_program(spec), &wires, vm->memory, &vm->argv, err);
+		rc = build_argv(spec, vm_program(spec->program), &wires, vm->memory, &vm->argv,
+				err);
 	if (rc == 0)
 		rc = start_program(vm, &wires, err);
 	wires_done(&wires);
 	if (rc == 0)
 		rc = qmp_new(steal_fd(&vm->fds[CHANNEL_QMP]), take_event, vm, &vm->qmp, err);
+	if (rc == 0 && is_restored(spec))
+		rc = vm_restore(vm, err);
 	if (rc < 0) {
 		vm_free(vm);
 		return rc;
@@ -394,15 +446,12 @@ static void read_words(const struct vm *vm, char *text, size_t size)
 	str_copy_safe(text, size, raw, length);
 }
 
-int vm_wait_ready(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err)
+int vm_fail_ended(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err)
 {
-	int rc = qmp_handshake(vm->qmp, deadline_ns, err);
+	int rc = await_end(vm, deadline_ns, err);
 	char words[800];
 	int status;
 
-	if (rc != -EPIPE)
-		return rc;
-	rc = await_end(vm, deadline_ns, err);
 	if (rc < 0)
 		return rc;
 	status = vm_wait(vm);
@@ -411,6 +460,13 @@ int vm_wait_ready(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err)
 			  WIFSIGNALED(status) ? "signal" : "exit status",
 			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
 			  words[0] ? words : "it said nothing");
+}
+
+int vm_wait_ready(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err)
+{
+	int rc = qmp_handshake(vm->qmp, deadline_ns, err);
+
+	return rc == -EPIPE ? vm_fail_ended(vm, deadline_ns, err) : rc;
 }
 
 int vm_quit(struct vm *vm, struct ktstr_error *err)

@@ -29,7 +29,24 @@ struct vm_spec {
 	 * read from their start. -1: none. */
 	int initramfs_fds[2];
 	const char *append;
+	/* Memory that host and guest share (vm/job.h); borrowed. 0 bytes: none. */
+	int job_fd;
+	uint64_t job_bytes;
+	/* Start from a saved machine instead of a boot, or keep what is needed to save one; NULL:
+	 * neither. */
+	const struct vm_files *files;
 };
+
+/* A saved machine: its memory, a file for each NUMA node, and the state of its devices. Borrowed
+ * by vm_start(). */
+struct vm_files {
+	bool is_saved; /* start from it; else the files are empty, and vm_save() fills them */
+	const int *memory_fds;
+	int state_fd;
+};
+
+/* The program that vm_start() runs, by a path or by a name of PATH. */
+const char *vm_program(const char *wanted);
 
 enum vm_event {
 	VM_EVENT_NONE,
@@ -54,6 +71,12 @@ int vm_start(const struct vm_spec *spec, struct vm **ret, struct ktstr_error *er
 int vm_wait_ready(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err);
 
 /*
+ * After vm_start() from a saved machine: wait until it goes on, at most until @deadline_ns.
+ * -EREMOTEIO with QEMU's own words when it does not take that state, -EPIPE, -ETIMEDOUT.
+ */
+int vm_wait_restored(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err);
+
+/*
  * Descriptors for poll, owned by @vm; non-blocking but the pidfd. After QEMU ended, a channel gives
  * what is left in it and then either the end of file or, where QEMU left something unread,
  * ECONNRESET.
@@ -71,6 +94,13 @@ pid_t vm_pid(const struct vm *vm);
 
 /* Read the monitor. The most telling event so far. */
 enum vm_event vm_poll(struct vm *vm);
+
+/*
+ * Stop the machine, and write the state of its devices into vm_files.state_fd; its memory is in the
+ * other files already. Then the VM is of no more use but to vm_quit(). At most until @deadline_ns
+ * (CLOCK_MONOTONIC); -EREMOTEIO with QEMU's own words.
+ */
+int vm_save(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err);
 
 /* Ask QEMU to end; returns at once. -EPIPE when it is gone. */
 int vm_quit(struct vm *vm, struct ktstr_error *err);

@@ -122,7 +122,7 @@ case_run_without_a_verdict() {
 	END
 	chmod +x "$qemu"
 	hog
-	KTSTR_QEMU=$qemu ktstr run "$file" --run-dir "$work/run" --scheduler eevdf --scheduler eevdf --output json
+	KTSTR_QEMU=$qemu ktstr run "$file" --run-dir "$work/run" --scheduler eevdf --scheduler eevdf --cold --output json
 	expect_status 3
 	expect_says 'no memory today'
 	expect_json '.outcome == "ERROR" and (.table.columns | map(.outcome)) == ["ERROR", "PASS"]'

@@ -219,6 +219,7 @@ Test(cli_options, are_all_in_the_help_of_a_command_that_takes_them)
 		"      --kernel FILE             the kernel: a bzImage, a vmlinux, a build tree\n"
 		"      --accel auto|kvm|tcg      how the VM runs; auto takes KVM where it works\n"
 		"      --seed NUMBER             seed of the run's random numbers\n"
+		"      --cold                    boot the VM, even where one is saved\n"
 		"  -q, --quiet                   no progress on stderr, only warnings\n"
 		"  -v, --verbose                 more of everything: console, workers, QEMU\n"
 		"  -h, --help                    this text\n");

@@ -88,6 +88,36 @@ Test(qemu_argv, several_llcs_are_dies_without_leaf_1f_under_tcg)
 		     "-object memory-backend-memfd,id=ram0,size=512M,share=on " KERNEL CHANNELS);
 }
 
+Test(qemu_argv, a_restored_machine_boots_nothing_and_changes_no_file)
+{
+	static const int memory_fds[] = { 20 };
+	struct qemu_spec spec = plain;
+
+	spec.memory_fds = memory_fds;
+	spec.job_fd = 21;
+	spec.job_bytes = MIB(256);
+	expect_words(&spec, HEAD
+		     "-accel tcg,thread=single -cpu "
+		     "max,vendor=GenuineIntel,family=6,model=23,stepping=6,erms=off,pclmulqdq=off "
+		     "-smp 2,sockets=1,dies=1,cores=2,threads=1 "
+		     "-M q35,memory-backend=ram0 -m 512M "
+		     "-object memory-backend-file,id=ram0,size=512M,share=on,"
+		     "mem-path=/proc/self/fd/20 " KERNEL CHANNELS
+		     " -object memory-backend-file,id=job,size=256M,share=on,"
+		     "mem-path=/proc/self/fd/21 -device ivshmem-plain,memdev=job,master=on");
+	spec.is_restored = true;
+	spec.kernel = NULL;
+	expect_words(&spec, HEAD
+		     "-accel tcg,thread=single -cpu "
+		     "max,vendor=GenuineIntel,family=6,model=23,stepping=6,erms=off,pclmulqdq=off "
+		     "-smp 2,sockets=1,dies=1,cores=2,threads=1 "
+		     "-M q35,memory-backend=ram0 -m 512M "
+		     "-object memory-backend-file,id=ram0,size=512M,share=off,"
+		     "mem-path=/proc/self/fd/20 -incoming defer " CHANNELS
+		     " -object memory-backend-file,id=job,size=256M,share=off,"
+		     "mem-path=/proc/self/fd/21 -device ivshmem-plain,memdev=job,master=on");
+}
+
 Test(qemu_argv, numa_nodes_are_sockets_with_their_own_memory)
 {
 	struct qemu_spec spec = plain;

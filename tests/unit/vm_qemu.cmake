@@ -1,4 +1,4 @@
-foreach(name qemu_argv qmp initramfs vm guest_memory registers gdbstub vm_qemu)
+foreach(name base_store qemu_argv qmp initramfs vm guest_memory registers gdbstub vm_qemu)
 	ktstr_unit_test(${name} ktstr_vm)
 endforeach()
 

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "guest/job_area.h"
 #include "guest/boot.h"
 #include "guest/wake.h"
 #include "param/node.h"
@@ -169,11 +170,15 @@ int main(void)
 	const struct trick *trick = NULL;
 	struct ktstr_error err = { 0 };
 	const char *name;
+	uint8_t *area = NULL;
+	uint64_t seed;
 	int fd;
 
 	if (getpid() != 1)
 		return 2;
-	if (boot_mount(&err) < 0 || boot_check_sentinel(BOOT_SENTINEL, &err) < 0)
+	if (boot_mount(&err) < 0 || job_area_map(JOB_AREA_PCI, &area, &err) < 0 ||
+	    job_area_take(area, "", &seed, &err) < 0 ||
+	    boot_check_sentinel(BOOT_SENTINEL, &err) < 0)
 		villain_die("%s", err.text);
 	read_job(&v, &err);
 	fd = port_open("/sys/class/virtio-ports", "/dev", WIRE_PORT_BULK, PORT_TIMEOUT_NS, &err);

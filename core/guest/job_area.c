@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "guest/job_area.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/str.h"
+#include "guest/unpack.h"
+#include "wire/frame.h"
+#include "wire/job_area.h"
+
+/* How often a machine that has no job yet looks for one. */
+#define LOOK_NS (1 * NS_PER_MS)
+
+static bool has_number(const char *folder, const char *name, unsigned long want)
+{
+	_cleanup_free_ char *path = str_format("%s/%s", folder, name);
+	_cleanup_free_ char *text = NULL;
+	struct ktstr_error ignored;
+
+	return path && io_read_file(path, 64, &text, NULL, &ignored) == 0 &&
+	       strtoul(text, NULL, 0) == want;
+}
+
+/* Let the device answer at its addresses: no driver does that for us. */
+static void enable(const char *folder)
+{
+	_cleanup_free_ char *path = str_format("%s/enable", folder);
+	_cleanup_close_ int fd = path ? open(path, O_WRONLY | O_CLOEXEC) : -1;
+
+	if (fd >= 0)
+		(void)!write(fd, "1", 1); /* else it cannot be mapped, which is told */
+}
+
+static int map(const char *folder, uint8_t **ret, struct ktstr_error *err)
+{
+	_cleanup_free_ char *path = str_format("%s/resource2", folder);
+	_cleanup_close_ int fd = -1;
+	void *area;
+
+	if (!path)
+		return ktstr_fail(err, -ENOMEM, "no memory for the job");
+	enable(folder);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	area = fd < 0 ? MAP_FAILED
+		      : mmap(NULL, JOB_AREA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (area == MAP_FAILED)
+		return ktstr_fail(err, -errno, "cannot map the memory of the job, '%s': %s", path,
+				  strerror(errno));
+	*ret = area;
+	return 0;
+}
+
+int job_area_map(const char *pci, uint8_t **ret, struct ktstr_error *err)
+{
+	DIR *dir = opendir(pci);
+	struct dirent *entry;
+	int rc = -ENODEV;
+
+	while (dir && rc == -ENODEV && (entry = readdir(dir))) {
+		_cleanup_free_ char *folder = str_format("%s/%s", pci, entry->d_name);
+
+		if (entry->d_name[0] != '.' && folder &&
+		    has_number(folder, "vendor", JOB_AREA_VENDOR) &&
+		    has_number(folder, "device", JOB_AREA_DEVICE))
+			rc = map(folder, ret, err);
+	}
+	if (dir)
+		(void)closedir(dir); /* it was read */
+	if (rc == -ENODEV)
+		return ktstr_fail(err, rc, "the VM has no memory for the job (PCI device %x:%x)",
+				  JOB_AREA_VENDOR, JOB_AREA_DEVICE);
+	return rc;
+}
+
+static void wait_for_job(volatile struct job_area *head)
+{
+	const struct timespec pause = { .tv_nsec = LOOK_NS };
+
+	while (!__atomic_load_n(&head->has_job, __ATOMIC_ACQUIRE)) {
+		__atomic_store_n(&head->is_ready, 1, __ATOMIC_RELEASE);
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+static int take(uint8_t *area, const char *root, uint64_t *ret_seed, struct ktstr_error *err)
+{
+	struct job_area *head = (struct job_area *)(area + JOB_AREA_AT);
+
+	wait_for_job(head);
+	if (head->magic != JOB_AREA_MAGIC || head->version != JOB_AREA_VERSION ||
+	    head->length > JOB_AREA_ARCHIVE_MAX)
+		return ktstr_fail(err, -EBADMSG,
+				  "the job is none of this agent's version (%u, version %u)",
+				  head->version, JOB_AREA_VERSION);
+	if (wire_crc32(0, area, (uint32_t)head->length) != head->crc32)
+		return ktstr_fail(err, -EBADMSG, "the job did not arrive as the host wrote it");
+	*ret_seed = head->seed;
+	return unpack(area, (size_t)head->length, root, err);
+}
+
+int job_area_take(uint8_t *area, const char *root, uint64_t *ret_seed, struct ktstr_error *err)
+{
+	int rc = take(area, root, ret_seed, err);
+
+	(void)munmap(area, JOB_AREA_BYTES);
+	return rc;
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "run/base.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "vm/job.h"
+#include "vm/kernel.h"
+#include "vm/qemu_argv.h"
+#include "vm/vm.h"
+#include "wire/frame.h"
+#include "wire/job_area.h"
+
+/* Changes when what an agent does before it waits for its job changes in a way that its program
+ * does not show, or the way in which machines are saved. */
+#define BASE_FORMAT 1
+#define SAVE_TIMEOUT_NS (30 * NS_PER_S)
+#define QUIT_TIMEOUT_MS 5000
+/* How often the agent is asked whether it is ready. */
+#define LOOK_MS 5
+/* QEMU's numbers of descriptors, as the key has them. */
+#define KEY_FD 3
+
+char *run_base_store(void)
+{
+	struct ktstr_error ignored;
+	_cleanup_free_ char *cache = NULL;
+
+	return kernel_cache_dir(&cache, &ignored) == 0 ? str_format("%s/bases", cache) : NULL;
+}
+
+/* A file by its path, size and time: "kernel /boot/vmlinuz 12345 1700000000000000000". */
+static int add_file(struct str *key, const char *what, const char *path)
+{
+	struct stat status;
+
+	if (stat(path, &status) < 0)
+		return -errno;
+	return str_addf(key, "%s %s %lld %lld.%09ld\n", what, path, (long long)status.st_size,
+			(long long)status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+}
+
+/* The program that vm_start() will run, with its whole path. */
+static char *qemu_path(void)
+{
+	const char *name = vm_program(NULL);
+	const char *path = getenv("PATH");
+	_cleanup_free_ char *copy = strdup(path ? path : "/usr/bin");
+	char *rest = copy;
+
+	if (strchr(name, '/'))
+		return strdup(name);
+	for (char *folder; rest && (folder = strsep(&rest, ":"));) {
+		_cleanup_free_ char *found = str_format("%s/%s", folder, name);
+
+		if (found && access(found, X_OK) == 0)
+			return steal_ptr(found);
+	}
+	return NULL;
+}
+
+static int add_archive(struct str *key, int fd)
+{
+	struct stat status;
+	uint32_t crc = 0;
+	void *bytes;
+
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (bytes == MAP_FAILED)
+		return -errno;
+	crc = wire_crc32(0, bytes, (uint32_t)status.st_size);
+	(void)munmap(bytes, (size_t)status.st_size);
+	return str_addf(key, "agent %lld %08" PRIx32 "\n", (long long)status.st_size, crc);
+}
+
+/* The model of the host's CPU: a guest sees some of it. */
+static int add_host(struct str *key)
+{
+	_cleanup_free_ char *text = NULL;
+	struct ktstr_error ignored;
+	const char *line = NULL;
+
+	/* It says of itself that it is empty. */
+	if (io_read_file("/proc/cpuinfo", 1 << 22, &text, NULL, &ignored) == 0)
+		line = strstr(text, "model name");
+	return str_addf(key, "host %.*s\n", line ? (int)strcspn(line, "\n") : 1, line ? line : "?");
+}
+
+static int add_words(struct str *key, const struct run_base_spec *spec, const char *program)
+{
+	const struct scenario_spec *scenario = spec->prepared->spec;
+	int memory_fds[BASE_NODES_MAX];
+	struct qemu_spec qemu = {
+		.program = program,
+		.is_kvm = spec->prepared->is_kvm,
+		.topology = scenario->vm.topology,
+		.memory_bytes = spec->image->memory_bytes,
+		.kernel = spec->prepared->kernel->boot,
+		.append = spec->append,
+		.qmp_fd = KEY_FD,
+		.com1_fd = KEY_FD,
+		.com2_fd = KEY_FD,
+		.console_fd = KEY_FD,
+		.bulk_fd = KEY_FD,
+		.stats_fd = KEY_FD,
+		.debugger_fd = KEY_FD,
+		.memory_fds = memory_fds,
+		.job_fd = KEY_FD,
+		.job_bytes = JOB_AREA_BYTES,
+	};
+	struct ktstr_error ignored;
+	char **words = NULL;
+	int rc;
+
+	for (uint32_t i = 0; i < BASE_NODES_MAX; i++)
+		memory_fds[i] = KEY_FD;
+	rc = qemu_argv(&qemu, &words, &ignored);
+	for (size_t i = 0; rc == 0 && words[i]; i++)
+		rc = str_addf(key, "qemu %s\n", words[i]);
+	qemu_argv_free(words);
+	return rc;
+}
+
+static int make_key(const struct run_base_spec *spec, char **ret, struct ktstr_error *err)
+{
+	_cleanup_free_ char *program = qemu_path();
+	struct str key = { 0 };
+	int rc = program ? str_addf(&key, "format %d\n", BASE_FORMAT) : -ENOENT;
+
+	if (rc == 0)
+		rc = add_file(&key, "program", program);
+	if (rc == 0)
+		rc = add_file(&key, "kernel", spec->prepared->kernel->boot);
+	if (rc == 0)
+		rc = add_archive(&key, spec->image->base_fd);
+	if (rc == 0)
+		rc = add_host(&key);
+	if (rc == 0)
+		rc = add_words(&key, spec, program);
+	if (rc < 0) {
+		str_done(&key);
+		return ktstr_fail(err, rc, "cannot say what VM this is: %s", strerror(-rc));
+	}
+	*ret = key.data;
+	return 0;
+}
+
+/* A VM that boots to be saved, and what it prints meanwhile. */
+struct boot {
+	struct vm *vm;
+	int job_fd;
+	int console_fd;
+	int signal_fd;
+	uint64_t deadline_ns;
+};
+
+/* Whatever it prints: it must not wait for a reader. */
+static void drain(const struct boot *boot)
+{
+	const int fds[] = { vm_com1_fd(boot->vm), vm_com2_fd(boot->vm), vm_bulk_fd(boot->vm),
+			    vm_console_fd(boot->vm), vm_stderr_fd(boot->vm) };
+	char bytes[4096];
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		ssize_t n;
+
+		while ((n = read(fds[i], bytes, sizeof(bytes))) > 0)
+			if (i == 0 && boot->console_fd >= 0)
+				(void)io_write_all(boot->console_fd, bytes, (size_t)n);
+	}
+}
+
+static int wait_until_ready(const struct boot *boot, struct ktstr_error *err)
+{
+	struct pollfd poll_fds[] = { { .fd = vm_pid_fd(boot->vm), .events = POLLIN },
+				     { .fd = boot->signal_fd, .events = POLLIN } };
+
+	for (;;) {
+		drain(boot);
+		if (job_is_awaited(boot->job_fd))
+			return 0;
+		if (vm_poll(boot->vm) != VM_EVENT_NONE || poll_fds[0].revents)
+			return ktstr_fail(err, -EPIPE, "the VM that was to be saved did not boot");
+		if (poll_fds[1].revents)
+			return ktstr_fail(err, -EINTR, "interrupted");
+		if (clock_monotonic_ns() >= boot->deadline_ns)
+			return ktstr_fail(err, -ETIMEDOUT,
+					  "the VM that was to be saved did not boot in time");
+		(void)poll(poll_fds, ARRAY_SIZE(poll_fds), LOOK_MS);
+	}
+}
+
+/* Its files are ours alone once it is gone. */
+static int quit(const struct boot *boot, struct ktstr_error *err)
+{
+	struct pollfd poll_fd = { .fd = vm_pid_fd(boot->vm), .events = POLLIN };
+	int rc = vm_quit(boot->vm, err);
+
+	if (rc == 0 && poll(&poll_fd, 1, QUIT_TIMEOUT_MS) != 1)
+		rc = ktstr_fail(err, -ETIMEDOUT, "QEMU did not end after it saved the VM");
+	return rc;
+}
+
+static int boot_and_save(const struct run_base_spec *spec, const struct base *base,
+			 struct ktstr_error *err)
+{
+	const struct scenario_spec *scenario = spec->prepared->spec;
+	const struct vm_files files = base_files(base, false);
+	struct boot boot = { .job_fd = -1,
+			     .console_fd = spec->console_fd,
+			     .signal_fd = spec->signal_fd,
+			     .deadline_ns = clock_monotonic_ns() + scenario->vm.boot_timeout_ns };
+	struct vm_spec vm_spec = {
+		.is_kvm = spec->prepared->is_kvm,
+		.topology = scenario->vm.topology,
+		.memory_bytes = spec->image->memory_bytes,
+		.kernel = spec->prepared->kernel->boot,
+		.initramfs_fds = { spec->image->base_fd, -1 },
+		.append = spec->boot_append,
+		.job_bytes = JOB_AREA_BYTES,
+		.files = &files,
+	};
+	int rc = job_new_empty(&boot.job_fd, err);
+
+	vm_spec.job_fd = boot.job_fd;
+	if (rc == 0)
+		rc = vm_start(&vm_spec, &boot.vm, err);
+	if (rc == 0)
+		rc = wait_until_ready(&boot, err);
+	if (rc == 0)
+		rc = vm_save(boot.vm, clock_monotonic_ns() + SAVE_TIMEOUT_NS, err);
+	if (rc == 0)
+		rc = quit(&boot, err);
+	vm_free(boot.vm);
+	cleanup_close(&boot.job_fd);
+	return rc;
+}
+
+static int make(const struct run_base_spec *spec, const char *store, const char *key,
+		struct ktstr_error *err)
+{
+	const struct scenario_spec *scenario = spec->prepared->spec;
+	uint32_t nodes = scenario->vm.topology.numa_nodes;
+	uint64_t bytes[BASE_NODES_MAX];
+	struct base base;
+	int rc;
+
+	for (uint32_t i = 0; i < nodes; i++)
+		bytes[i] = qemu_node_memory(&scenario->vm.topology, spec->image->memory_bytes, i);
+	rc = base_begin(store, key, bytes, nodes, &base, err);
+	if (rc < 0)
+		return rc;
+	rc = boot_and_save(spec, &base, err);
+	if (rc < 0) {
+		base_discard(&base);
+		return rc;
+	}
+	rc = base_commit(store, key, &base, err);
+	if (rc == 0 && base_prune(store, BASE_STORE_BYTES_MAX, err) < 0)
+		log_warning("%s", err->text); /* it only takes more room */
+	return rc;
+}
+
+static void tell_waiting(void *arg)
+{
+	(void)arg;
+	log_note("another ktstr boots a VM of this kind; waiting for it");
+}
+
+int run_base_get(const struct run_base_spec *spec, struct base *ret, struct ktstr_error *err)
+{
+	uint32_t nodes = spec->prepared->spec->vm.topology.numa_nodes;
+	_cleanup_free_ char *store = run_base_store();
+	_cleanup_free_ char *key = NULL;
+	_cleanup_close_ int lock = -1;
+	int rc;
+
+	/* The clocks of a restored KVM guest are the host's, and nobody has seen that they fit. */
+	if (spec->prepared->is_kvm || nodes > BASE_NODES_MAX || !store)
+		return ktstr_fail(err, -ENOTSUP, "this VM is booted for each run");
+	rc = make_key(spec, &key, err);
+	if (rc < 0)
+		return rc;
+	rc = base_open(store, key, nodes, ret, err);
+	if (rc != -ENOENT)
+		return rc;
+	lock = base_lock(store, key, tell_waiting, NULL, err);
+	if (lock < 0)
+		return lock;
+	rc = base_open(store, key, nodes, ret, err); /* by who had the lock */
+	if (rc != -ENOENT)
+		return rc;
+	log_note("first boot of this kind of VM, later runs start in a tenth of a second");
+	rc = make(spec, store, key, err);
+	return rc == 0 ? base_open(store, key, nodes, ret, err) : rc;
+}
+
+void run_base_distrust(struct base *base)
+{
+	base_discard(base);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VMs that are booted once and restored for each run (vm/base_store.h): which saved machine a run
+ * may start from, and how a new one is made.
+ */
+#ifndef RUN_BASE_H
+#define RUN_BASE_H
+
+#include <stdbool.h>
+
+#include "ktstr/error.h"
+#include "run/image.h"
+#include "run/prepare.h"
+#include "vm/base_store.h"
+
+/* What a saved machine depends on. All borrowed. */
+struct run_base_spec {
+	const struct prepared *prepared;
+	const struct image *image;
+	const char *append;	 /* kernel command line, but for what is measured on this host */
+	const char *boot_append; /* kernel command line of a boot */
+	int console_fd;		 /* where the console of a boot is written; -1: nowhere */
+	int signal_fd;		 /* readable: give up; -1: none */
+};
+
+/*
+ * The saved machine for this run, booted and saved first where there is none yet. -ENOTSUP when a
+ * run like this is always booted; any other error says why there is none, and the run may boot
+ * instead.
+ */
+int run_base_get(const struct run_base_spec *spec, struct base *ret, struct ktstr_error *err);
+
+/* <XDG_CACHE_HOME or ~/.cache>/ktstr/bases; the caller frees. NULL when there is no such place. */
+char *run_base_store(void);
+
+/* It could not be restored: never try it again. */
+void run_base_distrust(struct base *base);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "vm/job.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "wire/frame.h"
+#include "wire/job_area.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+static int archive_crc(int fd, uint64_t length, uint32_t *ret, struct ktstr_error *err)
+{
+	void *archive = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (archive == MAP_FAILED)
+		return ktstr_fail(err, -errno, "cannot read the archive of the job: %s",
+				  strerror(errno));
+	*ret = wire_crc32(0, archive, (uint32_t)length);
+	(void)munmap(archive, length);
+	return 0;
+}
+
+static int write_head(int fd, const struct job_area *head, struct ktstr_error *err)
+{
+	if (ftruncate(fd, (off_t)JOB_AREA_BYTES) < 0 ||
+	    pwrite(fd, head, sizeof(*head), (off_t)JOB_AREA_AT) != (ssize_t)sizeof(*head))
+		return ktstr_fail(err, -errno, "cannot keep the job in memory: %s",
+				  strerror(errno));
+	return 0;
+}
+
+int job_publish(int fd, uint64_t length, uint64_t seed, struct ktstr_error *err)
+{
+	struct job_area head = { .magic = JOB_AREA_MAGIC,
+				 .version = JOB_AREA_VERSION,
+				 .has_job = 1,
+				 .length = length,
+				 .seed = seed };
+	int rc;
+
+	if (length > JOB_AREA_ARCHIVE_MAX)
+		return ktstr_fail(err, -EFBIG,
+				  "the plugins and files of this run have %" PRIu64
+				  " MiB, at most %" PRIu64 " MiB can be sent to the VM",
+				  length / MIB + 1, JOB_AREA_ARCHIVE_MAX / MIB);
+	rc = archive_crc(fd, length, &head.crc32, err);
+	return rc < 0 ? rc : write_head(fd, &head, err);
+}
+
+int job_new_empty(int *ret_fd, struct ktstr_error *err)
+{
+	const struct job_area head = { .magic = JOB_AREA_MAGIC, .version = JOB_AREA_VERSION };
+	_cleanup_close_ int fd = memfd_create("ktstr-job", MFD_CLOEXEC);
+	int rc;
+
+	if (fd < 0)
+		return ktstr_fail(err, -errno, "cannot make memory for the job: %s",
+				  strerror(errno));
+	rc = write_head(fd, &head, err);
+	if (rc == 0)
+		*ret_fd = steal_fd(&fd);
+	return rc;
+}
+
+bool job_is_awaited(int fd)
+{
+	struct job_area head = { 0 };
+
+	return pread(fd, &head, sizeof(head), (off_t)JOB_AREA_AT) == (ssize_t)sizeof(head) &&
+	       head.is_ready == 1;
+}
