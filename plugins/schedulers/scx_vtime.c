@@ -28,17 +28,30 @@ static int configure(struct ktstr_scx *scx, const struct ktstr_value *values,
 	return code < 0 ? code : ktstr_scx_set_timeout(scx, &values[P_TIMEOUT], err);
 }
 
-static void before_stop(struct ktstr_guest *g, struct ktstr_scx *scx)
+/* A counter of the BPF half; 0 when it cannot be had. */
+static uint64_t counter(struct ktstr_scx *scx, const char *variable)
 {
 	struct ktstr_error err = { 0 };
-	void *direct = NULL, *queued = NULL;
+	void *data = NULL;
 
-	if (ktstr_scx_variable(scx, "direct_count", sizeof(uint64_t), &direct, &err) == 0 &&
-	    ktstr_scx_variable(scx, "queued_count", sizeof(uint64_t), &queued, &err) == 0)
-		ktstr_log(g, KTSTR_LOG_INFO,
-			  "scx_vtime: %" PRIu64 " tasks went straight to an idle CPU, %" PRIu64
-			  " into the queue",
-			  *(volatile uint64_t *)direct, *(volatile uint64_t *)queued);
+	if (ktstr_scx_variable(scx, variable, sizeof(uint64_t), &data, &err) < 0)
+		return 0;
+	return *(volatile uint64_t *)data;
+}
+
+static void before_stop(struct ktstr_guest *g, struct ktstr_scx *scx)
+{
+	uint64_t crowded = counter(scx, "crowded_count");
+
+	ktstr_log(g, KTSTR_LOG_INFO,
+		  "scx_vtime: %" PRIu64 " tasks went straight to an idle CPU, %" PRIu64
+		  " into a queue",
+		  counter(scx, "direct_count"), counter(scx, "queued_count"));
+	if (crowded > 0)
+		ktstr_log(g, KTSTR_LOG_WARN,
+			  "scx_vtime: there was no place for %" PRIu64
+			  " cgroups; their weights did not count",
+			  crowded);
 }
 
 KTSTR_SCX_OBJECT(vtime_object);
