@@ -37,8 +37,8 @@ case_one_that_does_not_start_for_another_reason() {
 # hog MAX_GAP: the checker gap is to fail.
 hog() {
 	scenario hog <<-END
-		scenario: {plugin: cpu_hog, cgroups: 1, workers: 3, duration: 500ms}
-		checkers: [starvation, {plugin: gap, max_gap: $1}]
+		scenario: {plugin: cpu_hog, cgroups: 1, workers: 3, duration: 1s, cpuset: split}
+		checkers: [isolation, {plugin: gap, max_gap: $1}]
 		expect: {outcome: fail, checkers: [gap]}
 	END
 	run
@@ -51,7 +51,7 @@ case_a_checker_that_fails() {
 	expect_status 0
 	ktstr check "$work/run" --checker gap,max_gap=2us
 	expect_status 0
-	ktstr check "$work/run" --only --checker starvation
+	ktstr check "$work/run" --only --checker isolation
 	expect_status 2
 	expect_says "was recorded with 'expect', which wants checker 'gap' to FAIL; add --checker gap"
 	expect_nothing_left
