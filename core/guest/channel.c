@@ -109,7 +109,7 @@ int channel_send_pair(struct channel_sender *sender, uint32_t msg_type, const vo
 	wire_header_put(msg_type, (uint32_t)length, crc, frame);
 	mark->end += WIRE_HEADER_SIZE + (uint32_t)length;
 	atomic_store(&sender->channel->area->published, *mark);
-	if (!atomic_load(&sender->channel->area->is_lingering))
+	if (length < CHANNEL_LINGER_LENGTH || !atomic_load(&sender->channel->area->is_lingering))
 		ring(sender->channel->frames_fd);
 	(void)pthread_mutex_unlock(&sender->lock);
 	return 0;

@@ -42,10 +42,12 @@ struct channel_area {
 };
 
 /*
- * How long PID 1 waits with the next look once frames came. A session that sends one after the
- * other is not interrupted by each.
+ * How long PID 1 waits with the next look once frames came, and from which length on a payload
+ * waits for that. A session that sends much, one after the other, is not interrupted by each; what
+ * says how the run goes is short, and passed on at once.
  */
 #define CHANNEL_LINGER_NS UINT64_C(1000000)
+#define CHANNEL_LINGER_LENGTH 1024u
 
 /* Made before the session is forked; both sides have it. */
 struct channel {
