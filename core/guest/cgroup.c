@@ -407,17 +407,32 @@ const struct ktstr_cpuset *cgroups_cpus(const struct cgroups *cgroups, uint32_t 
 	return cgroup ? &cgroup->cpus : NULL;
 }
 
-uint32_t cgroups_weight(const struct cgroups *cgroups, uint32_t id)
+/* The start of one of its files; "" when it cannot be read. */
+static void read_control(const struct cgroups *cgroups, uint32_t id, const char *file,
+			 char text[16])
 {
 	const char *name = cgroups_name(cgroups, id);
-	_cleanup_free_ char *path =
-		name ? str_format("%s/%s/cpu.weight", cgroups->root, name) : NULL;
+	_cleanup_free_ char *path = name ? str_format("%s/%s/%s", cgroups->root, name, file) : NULL;
 	_cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	char text[16] = "";
+	ssize_t length = fd < 0 ? 0 : read(fd, text, 15);
 
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
-		return 0;
+	text[length > 0 ? length : 0] = '\0';
+}
+
+uint32_t cgroups_weight(const struct cgroups *cgroups, uint32_t id)
+{
+	char text[16];
+
+	read_control(cgroups, id, "cpu.weight", text);
 	return (uint32_t)strtoul(text, NULL, 10);
+}
+
+bool cgroups_has_max(const struct cgroups *cgroups, uint32_t id)
+{
+	char text[16];
+
+	read_control(cgroups, id, "cpu.max", text);
+	return text[0] && strncmp(text, "max", 3) != 0;
 }
 
 uint32_t cgroups_count(const struct cgroups *cgroups)

@@ -5,6 +5,7 @@
 #define GUEST_CGROUP_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -40,6 +41,8 @@ int cgroups_place(struct cgroups *cgroups, uint32_t id, pid_t pid, struct ktstr_
 /* The name of a live cgroup and its cpus; NULL when there is none with this id. */
 const char *cgroups_name(const struct cgroups *cgroups, uint32_t id);
 const struct ktstr_cpuset *cgroups_cpus(const struct cgroups *cgroups, uint32_t id);
+/* Has a live cgroup a cpu.max? */
+bool cgroups_has_max(const struct cgroups *cgroups, uint32_t id);
 /* cpu.weight of a live cgroup; 0: not known. */
 uint32_t cgroups_weight(const struct cgroups *cgroups, uint32_t id);
 /* How many are live. */

@@ -68,6 +68,8 @@ static const uint32_t agents_own[] = {
 	KTSTR_MSG_SCENARIO_START, KTSTR_MSG_SCENARIO_PAUSE, KTSTR_MSG_SCENARIO_RESUME,
 	KTSTR_MSG_SCENARIO_END,	  KTSTR_MSG_TEST_RESULT,    KTSTR_MSG_EXIT,
 	KTSTR_MSG_LIFECYCLE,	  KTSTR_MSG_HELLO,	    KTSTR_MSG_END,
+	KTSTR_MSG_SCHED_EXIT,	  KTSTR_MSG_SCHED_SWAP,	    KTSTR_MSG_SCHED_PROGS,
+	KTSTR_MSG_SCX_STATE,	  KTSTR_MSG_SCX_DUMP,
 };
 
 static int guest_emit(struct ktstr_guest *g, uint32_t msg_type, const void *payload,
@@ -226,6 +228,7 @@ static int send_cgroup(struct services *services, uint32_t id, struct ktstr_erro
 	struct ktstr_cgroup_info info = {
 		.size = sizeof(info),
 		.id = id,
+		.flags = cgroups_has_max(services->cgroups, id) ? KTSTR_CGROUP_HAS_MAX : 0,
 		.name_length = (uint32_t)strlen(name),
 		.cpus = *cgroups_cpus(services->cgroups, id),
 		.cpu_weight = cgroups_weight(services->cgroups, id),

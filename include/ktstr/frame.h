@@ -147,6 +147,8 @@ struct ktstr_cpuset {
 	uint64_t bits[KTSTR_CPUS_MAX / 64];
 };
 
+#define KTSTR_CGROUP_HAS_MAX 0x1u /* cpu.max limits it */
+
 /* A cgroup came to be, or its cpuset changed: the newest frame of an id counts. The name follows.
  */
 struct ktstr_cgroup_info {

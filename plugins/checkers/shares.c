@@ -120,6 +120,8 @@ static void party_place(struct shares *shares, struct party *party)
 			party->doubt = "a cgroup on these CPUs was moved to others meanwhile";
 		if (cgroup->has_other_weight)
 			party->doubt = "the weight of a cgroup changed meanwhile";
+		if (cgroup->has_max)
+			party->doubt = "a cgroup has a cpu.max";
 	}
 	if (party->shortest < LIFE_MIN * party->longest)
 		party->doubt = "not all workers of a spawn went on until they were stopped";

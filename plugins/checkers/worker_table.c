@@ -111,6 +111,7 @@ static int cgroup_observe(struct worker_table *table, const struct ktstr_frame *
 			cgroup->was_unlimited != is_unlimited;
 		cgroup->has_other_weight |= cgroup->cpu_weight != info.cpu_weight;
 	}
+	cgroup->has_max |= (info.flags & KTSTR_CGROUP_HAS_MAX) != 0;
 	cgroup->is_described = true;
 	cgroup->cpu_weight = info.cpu_weight;
 	(void)text_copy(cgroup->name, sizeof(cgroup->name), name, info.name_length);

@@ -32,6 +32,7 @@ struct table_cgroup {
 	/* Its frames do not all say the same of it. */
 	bool has_other_cpus;
 	bool has_other_weight;
+	bool has_max; /* a cpu.max, at some time */
 	/* As the newest frame has it; 0: not known. */
 	uint32_t cpu_weight;
 	char name[WORKER_TABLE_NAME_MAX + 1];

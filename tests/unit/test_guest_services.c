@@ -207,6 +207,8 @@ static const struct {
 } refused[] = {
 	{ KTSTR_MSG_END, "only the agent sends END frames" },
 	{ KTSTR_MSG_EXIT, "only the agent sends EXIT frames" },
+	{ KTSTR_MSG_SCHED_EXIT, "only the agent sends SCHED_EXIT frames" },
+	{ KTSTR_MSG_SCX_STATE, "only the agent sends SCX_STATE frames" },
 	{ KTSTR_MSG_TEST_RESULT, "only the agent sends TEST_RESULT frames" },
 	{ KTSTR_MSG_SYS_RDY, "'SRDY' is no type of frame that a plugin can send" },
 	{ KTSTR_MSG_SNAPSHOT_REPLY, "'SNRP' is no type of frame that a plugin can send" },

@@ -356,6 +356,21 @@ Test(shares, what_changed_on_the_way_cannot_be_judged)
 	}
 }
 
+Test(shares, a_limited_cgroup_cannot_be_judged)
+{
+	const struct ktstr_cgroup_info info = { .size = sizeof(info),
+						.id = 1,
+						.flags = KTSTR_CGROUP_HAS_MAX,
+						.cpus = { { 0x1 } },
+						.cpu_weight = 100 };
+	struct court *court = court_open("shares", within_25);
+
+	cr_assert_eq(show(court, KTSTR_MSG_CGROUP, KTSTR_FRAME_CRC_OK, &info, sizeof(info)), 0);
+	show_hogs(court, 1, 1, 0, 1, 5000);
+	show_hogs(court, 2, 1, 10, 1, 5000);
+	expect_skip(court, "cgroup #1", "cgroup #1: a cgroup has a cpu.max");
+}
+
 Test(shares, an_unknown_weight_matters_only_beside_others)
 {
 	struct court *court = court_open("shares", within_25);
