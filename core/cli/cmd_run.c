@@ -14,6 +14,11 @@ static int run(const struct cli_options *options)
 		return cli_usage(&cli_run, options, "no scenario is given");
 	if (!scenario)
 		scenario = options->arguments[0];
+	if (options->is_verifying && (options->run.is_cold || options->scheduler_count > 1))
+		return cli_usage(&cli_run, options, "--verify-restore goes with no %s",
+				 options->run.is_cold ? "--cold" : "second --scheduler");
+	if (options->is_verifying)
+		return compare_restored(scenario, &options->run);
 	if (options->scheduler_count > 1)
 		return compare_runs(scenario, options->schedulers, options->scheduler_count,
 				    &options->run);
@@ -36,10 +41,14 @@ const struct command cli_run = {
 		   "\n"
 		   "With several --scheduler the scenario runs under each of them in turn, and one "
 		   "table\n"
-		   "compares the runs. It fails if one fails.",
+		   "compares the runs. It fails if one fails. With --verify-restore it is one run "
+		   "that "
+		   "boots and\n"
+		   "one that starts from a saved VM (see `ktstr bases`), and it fails if their "
+		   "verdicts differ.",
 	.options = CLI_SCENARIO | CLI_SCHEDULER | CLI_CHECKER | CLI_ONLY | CLI_MACHINE |
 		   CLI_PLUGIN_DIR | CLI_RUN_DIR | CLI_TIMINGS | CLI_TIMEOUT | CLI_OUTPUT |
-		   CLI_MESSAGES,
+		   CLI_VERIFY | CLI_MESSAGES,
 	.max_arguments = 1,
 	.run = run,
 };

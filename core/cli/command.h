@@ -28,6 +28,7 @@ extern const struct command cli_check;
 extern const struct command cli_check_scenario;
 extern const struct command cli_plugins;
 extern const struct command cli_kernel;
+extern const struct command cli_bases;
 
 /*
  * Log the sentence and where help is, with --output json as a document too, and return EXIT_USAGE.

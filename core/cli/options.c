@@ -153,6 +153,34 @@ static int set_cold(struct cli_options *o, const char *argument, struct ktstr_er
 	return 0;
 }
 
+static int set_verify(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	(void)argument;
+	(void)err;
+	o->is_verifying = true;
+	return 0;
+}
+
+static int set_all(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	(void)argument;
+	(void)err;
+	o->has_all = true;
+	return 0;
+}
+
+static int set_size(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	int64_t bytes;
+
+	if (parse_size(argument, &bytes) < 0)
+		return ktstr_fail(err, -EINVAL, "--size: '%s' is no size such as 512M or 2G",
+				  argument);
+	o->size = (uint64_t)bytes;
+	o->has_size = true;
+	return 0;
+}
+
 static int set_timings(struct cli_options *o, const char *argument, struct ktstr_error *err)
 {
 	(void)argument;
@@ -245,6 +273,10 @@ static const struct option_row rows[] = {
 	{ "stats", 0, "DURATION", CLI_RUN_DIR, "ask the scheduler for statistics so often",
 	  set_stats },
 	{ "cold", 0, NULL, CLI_MACHINE, "boot the VM, even where one is saved", set_cold },
+	{ "verify-restore", 0, NULL, CLI_VERIFY, "compare a run that boots to a restored one",
+	  set_verify },
+	{ "all", 0, NULL, CLI_BASES, "remove all of them", set_all },
+	{ "size", 0, "SIZE", CLI_BASES, "how much is to be left", set_size },
 	{ "timings", 0, NULL, CLI_TIMINGS, "show how long each part took", set_timings },
 	{ "output", 0, "text|json", CLI_OUTPUT, "how the result is written to stdout", set_output },
 	{ "quiet", 'q', NULL, CLI_MESSAGES, "no progress on stderr, only warnings", set_quiet },

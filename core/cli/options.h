@@ -26,6 +26,8 @@
 #define CLI_TIMEOUT 0x0400u
 #define CLI_KIND 0x0800u
 #define CLI_IF_MISSING 0x1000u
+#define CLI_BASES 0x2000u  /* --all, --size */
+#define CLI_VERIFY 0x4000u /* --verify-restore */
 #define CLI_ALWAYS 0x8000u /* --help */
 
 struct cli_options {
@@ -35,6 +37,10 @@ struct cli_options {
 	const char *schedulers[COMPARE_RUNS_MAX];
 	size_t scheduler_count;
 	uint32_t kind; /* --kind; 0: all */
+	bool has_all;
+	bool has_size;
+	uint64_t size;	   /* --size */
+	bool is_verifying; /* --verify-restore */
 	bool has_help;
 	const char **checkers;
 	const char **plugin_folders;

@@ -415,6 +415,10 @@ static void name_column(struct compare_column *column, const struct meta *meta)
 	const char *slash;
 	size_t length = strcspn(name, ",");
 
+	if (column->run->label) {
+		str_copy(column->label, sizeof(column->label), column->run->label);
+		return;
+	}
 	if (meta && meta->scheduler[0]) {
 		str_copy_line(column->label, sizeof(column->label), meta->scheduler,
 			      strlen(meta->scheduler));

@@ -17,6 +17,7 @@
 
 /* One run as it is handed in. All borrowed, until comparison_free(). */
 struct compare_run {
+	const char *label;     /* of its column; NULL: the scheduler's name */
 	const char *scheduler; /* as it was asked for: "vtime,slice=5ms"; NULL: what was recorded */
 	const struct verdict *verdict; /* NULL: there is none */
 	const char *problem;	       /* why there is none */

@@ -6,10 +6,12 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -17,6 +19,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "param/bind.h"
 #include "vm/job.h"
 #include "vm/kernel.h"
 #include "vm/qemu_argv.h"
@@ -28,7 +31,7 @@
  * does not show, or the way in which machines are saved. */
 #define BASE_FORMAT 1
 #define SAVE_TIMEOUT_NS (30 * NS_PER_S)
-#define QUIT_TIMEOUT_MS 5000
+#define QUIT_TIMEOUT_NS (10 * NS_PER_S)
 /* How often the agent is asked whether it is ready. */
 #define LOOK_MS 5
 /* QEMU's numbers of descriptors, as the key has them. */
@@ -40,6 +43,19 @@ char *run_base_store(void)
 	_cleanup_free_ char *cache = NULL;
 
 	return kernel_cache_dir(&cache, &ignored) == 0 ? str_format("%s/bases", cache) : NULL;
+}
+
+/* What a person wants to know of it (run/list_bases.c). */
+static int add_description(struct str *key, const struct run_base_spec *spec)
+{
+	const struct prepared *p = spec->prepared;
+	const struct ktstr_topology *t = &p->spec->vm.topology;
+
+	return str_addf(key,
+			RUN_BASE_RELEASE "%s\n" RUN_BASE_TOPOLOGY "%" PRIu32 " %" PRIu32 " %" PRIu32
+					 " %" PRIu32 "\n" RUN_BASE_MEMORY "%" PRIu64 "\n",
+			p->kernel->release ? p->kernel->release : "", t->numa_nodes, t->llcs,
+			t->cores, t->threads, spec->image->memory_bytes);
 }
 
 /* A file by its path, size and time: "kernel /boot/vmlinuz 12345 1700000000000000000". */
@@ -143,6 +159,8 @@ static int make_key(const struct run_base_spec *spec, char **ret, struct ktstr_e
 	int rc = program ? str_addf(&key, "format %d\n", BASE_FORMAT) : -ENOENT;
 
 	if (rc == 0)
+		rc = add_description(&key, spec);
+	if (rc == 0)
 		rc = add_file(&key, "program", program);
 	if (rc == 0)
 		rc = add_file(&key, "kernel", spec->prepared->kernel->boot);
@@ -160,6 +178,19 @@ static int make_key(const struct run_base_spec *spec, char **ret, struct ktstr_e
 	return 0;
 }
 
+uint64_t run_base_bytes_max(void)
+{
+	const char *text = getenv("KTSTR_BASES_MAX");
+	int64_t bytes;
+
+	if (!text || !*text)
+		return BASE_STORE_BYTES_MAX;
+	if (parse_size(text, &bytes) == 0 && bytes >= 0)
+		return (uint64_t)bytes;
+	log_warning("KTSTR_BASES_MAX is '%s', which is no size such as 4G, and not heeded", text);
+	return BASE_STORE_BYTES_MAX;
+}
+
 /* A VM that boots to be saved, and what it prints meanwhile. */
 struct boot {
 	struct vm *vm;
@@ -173,7 +204,7 @@ struct boot {
 static void drain(const struct boot *boot)
 {
 	const int fds[] = { vm_com1_fd(boot->vm), vm_com2_fd(boot->vm), vm_bulk_fd(boot->vm),
-			    vm_console_fd(boot->vm), vm_stderr_fd(boot->vm) };
+			    vm_console_fd(boot->vm) };
 	char bytes[4096];
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
@@ -185,6 +216,16 @@ static void drain(const struct boot *boot)
 	}
 }
 
+/* What QEMU cannot write to memory that is a file ends it. */
+static int fail_ended(const struct boot *boot, struct ktstr_error *err)
+{
+	int status = vm_wait(boot->vm);
+
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS)
+		return ktstr_fail(err, -ENOSPC, "there is no room for the VM's memory on the disk");
+	return ktstr_fail(err, -EPIPE, "QEMU ended before the VM had booted");
+}
+
 static int wait_until_ready(const struct boot *boot, struct ktstr_error *err)
 {
 	struct pollfd poll_fds[] = { { .fd = vm_pid_fd(boot->vm), .events = POLLIN },
@@ -194,7 +235,9 @@ static int wait_until_ready(const struct boot *boot, struct ktstr_error *err)
 		drain(boot);
 		if (job_is_awaited(boot->job_fd))
 			return 0;
-		if (vm_poll(boot->vm) != VM_EVENT_NONE || poll_fds[0].revents)
+		if (poll_fds[0].revents)
+			return fail_ended(boot, err);
+		if (vm_poll(boot->vm) != VM_EVENT_NONE)
 			return ktstr_fail(err, -EPIPE, "the VM that was to be saved did not boot");
 		if (poll_fds[1].revents)
 			return ktstr_fail(err, -EINTR, "interrupted");
@@ -205,15 +248,25 @@ static int wait_until_ready(const struct boot *boot, struct ktstr_error *err)
 	}
 }
 
-/* Its files are ours alone once it is gone. */
+/* Until QEMU is gone, and what it started to write the state. Then the files are ours alone. */
 static int quit(const struct boot *boot, struct ktstr_error *err)
 {
-	struct pollfd poll_fd = { .fd = vm_pid_fd(boot->vm), .events = POLLIN };
+	uint64_t deadline_ns = clock_monotonic_ns() + QUIT_TIMEOUT_NS;
+	struct pollfd poll_fd = { .fd = vm_stderr_fd(boot->vm), .events = POLLIN };
 	int rc = vm_quit(boot->vm, err);
+	char words[512];
 
-	if (rc == 0 && poll(&poll_fd, 1, QUIT_TIMEOUT_MS) != 1)
-		rc = ktstr_fail(err, -ETIMEDOUT, "QEMU did not end after it saved the VM");
-	return rc;
+	if (rc < 0)
+		return rc;
+	while (clock_monotonic_ns() < deadline_ns) {
+		ssize_t n = read(poll_fd.fd, words, sizeof(words));
+
+		if (n == 0)
+			return 0;
+		if (n < 0)
+			(void)poll(&poll_fd, 1, LOOK_MS);
+	}
+	return ktstr_fail(err, -ETIMEDOUT, "QEMU did not end after it saved the VM");
 }
 
 static int boot_and_save(const struct run_base_spec *spec, const struct base *base,
@@ -252,11 +305,12 @@ static int boot_and_save(const struct run_base_spec *spec, const struct base *ba
 }
 
 static int make(const struct run_base_spec *spec, const char *store, const char *key,
-		struct ktstr_error *err)
+		uint64_t bytes_max, struct ktstr_error *err)
 {
 	const struct scenario_spec *scenario = spec->prepared->spec;
 	uint32_t nodes = scenario->vm.topology.numa_nodes;
 	uint64_t bytes[BASE_NODES_MAX];
+	struct base_pruned pruned;
 	struct base base;
 	int rc;
 
@@ -271,15 +325,34 @@ static int make(const struct run_base_spec *spec, const char *store, const char 
 		return rc;
 	}
 	rc = base_commit(store, key, &base, err);
-	if (rc == 0 && base_prune(store, BASE_STORE_BYTES_MAX, err) < 0)
+	if (rc == 0 && base_prune(store, bytes_max, BASE_PRUNE_KEEPS_LAST, &pruned, err) < 0)
 		log_warning("%s", err->text); /* it only takes more room */
 	return rc;
 }
 
-static void tell_waiting(void *arg)
+/* The right to make the one of @key, once nobody else makes it. */
+static int lock(const struct run_base_spec *spec, const char *store, const char *key,
+		struct ktstr_error *err)
 {
-	(void)arg;
-	log_note("another ktstr boots a VM of this kind; waiting for it");
+	struct pollfd poll_fd = { .fd = spec->signal_fd, .events = POLLIN };
+	bool has_told = false;
+
+	for (;;) {
+		int fd = base_lock(store, key, err);
+
+		if (fd != -EBUSY)
+			return fd;
+		if (!has_told)
+			log_note("another ktstr boots a VM of this kind; waiting for it");
+		has_told = true;
+		if (poll(&poll_fd, 1, LOOK_MS) > 0)
+			return ktstr_fail(err, -EINTR, "interrupted");
+	}
+}
+
+static bool is_missing(int rc)
+{
+	return rc == -ENOENT || rc == -EBADMSG;
 }
 
 int run_base_get(const struct run_base_spec *spec, struct base *ret, struct ktstr_error *err)
@@ -287,26 +360,30 @@ int run_base_get(const struct run_base_spec *spec, struct base *ret, struct ktst
 	uint32_t nodes = spec->prepared->spec->vm.topology.numa_nodes;
 	_cleanup_free_ char *store = run_base_store();
 	_cleanup_free_ char *key = NULL;
-	_cleanup_close_ int lock = -1;
+	_cleanup_close_ int lock_fd = -1;
+	uint64_t bytes_max = run_base_bytes_max();
 	int rc;
 
 	/* The clocks of a restored KVM guest are the host's, and nobody has seen that they fit. */
-	if (spec->prepared->is_kvm || nodes > BASE_NODES_MAX || !store)
+	if (spec->prepared->is_kvm || nodes > BASE_NODES_MAX || !store || bytes_max == 0)
 		return ktstr_fail(err, -ENOTSUP, "this VM is booted for each run");
 	rc = make_key(spec, &key, err);
 	if (rc < 0)
 		return rc;
 	rc = base_open(store, key, nodes, ret, err);
-	if (rc != -ENOENT)
+	if (!is_missing(rc))
 		return rc;
-	lock = base_lock(store, key, tell_waiting, NULL, err);
-	if (lock < 0)
-		return lock;
+	lock_fd = lock(spec, store, key, err);
+	if (lock_fd < 0)
+		return lock_fd;
 	rc = base_open(store, key, nodes, ret, err); /* by who had the lock */
-	if (rc != -ENOENT)
+	if (!is_missing(rc))
 		return rc;
-	log_note("first boot of this kind of VM, later runs start in a tenth of a second");
-	rc = make(spec, store, key, err);
+	if (rc == -EBADMSG)
+		log_note("%s, and is made anew", err->text);
+	else
+		log_note("first boot of this kind of VM, later runs start in a tenth of a second");
+	rc = make(spec, store, key, bytes_max, err);
 	return rc == 0 ? base_open(store, key, nodes, ret, err) : rc;
 }
 

@@ -13,6 +13,15 @@
 #include "run/prepare.h"
 #include "vm/base_store.h"
 
+/* The size that all saved machines may have together, by KTSTR_BASES_MAX; warns of what is none. */
+uint64_t run_base_bytes_max(void);
+
+/* Lines of a key that say what it is: "release 6.12.9", "topology 1 2 2 1" (nodes, caches, cores,
+ * threads), "memory 536870912". */
+#define RUN_BASE_RELEASE "release "
+#define RUN_BASE_TOPOLOGY "topology "
+#define RUN_BASE_MEMORY "memory "
+
 /* What a saved machine depends on. All borrowed. */
 struct run_base_spec {
 	const struct prepared *prepared;

@@ -25,7 +25,8 @@
 
 /* One of the runs. */
 struct turn {
-	const char *scheduler;	    /* NULL: of a recorded run */
+	const char *scheduler;	    /* NULL: as the scenario says, or of a recorded run */
+	const char *label;	    /* of its column; NULL: the scheduler's name */
 	struct run_options options; /* borrows folder and words */
 	char *folder;
 	char **words;
@@ -41,6 +42,7 @@ struct comparing {
 	size_t count;
 	struct signals signals;
 	bool is_interrupted;
+	bool is_verifying; /* of compare_restored() */
 };
 
 static int no_memory(struct ktstr_error *err)
@@ -108,18 +110,51 @@ static int choose_words(const struct run_options *options, size_t turn, struct r
 	return 0;
 }
 
-static int prepare_turn(struct comparing *c, size_t index, const char *scheduler,
-			struct ktstr_error *err)
+/* The command line without --verify-restore, and be it shortened, and with --cold for @is_cold. */
+static int choose_start_words(const struct run_options *options, bool is_cold,
+			      struct run_options *ret, char ***ret_words, struct ktstr_error *err)
+{
+	static const char verify[] = "--verify-restore", cold[] = "--cold";
+	char **words = calloc(options->word_count + 2, sizeof(*words));
+	bool has_ended = false;
+	size_t count = 0;
+
+	if (!words)
+		return no_memory(err);
+	for (size_t i = 0; i < options->word_count; i++) {
+		char *word = options->words[i];
+		size_t length = strlen(word);
+
+		has_ended |= strcmp(word, "--") == 0;
+		/* "--ver" could be --verbose too. */
+		if (has_ended || length <= strlen("--ver") || strncmp(word, verify, length) != 0)
+			words[count++] = word;
+		else if (is_cold)
+			words[count++] = (char *)cold;
+	}
+	ret->words = *ret_words = words;
+	ret->word_count = count;
+	return 0;
+}
+
+static int prepare_turn(struct comparing *c, size_t index, struct ktstr_error *err)
 {
 	struct turn *turn = &c->turns[index];
-	_cleanup_free_ char *name = folder_name(scheduler, index + 1);
+	_cleanup_free_ char *name =
+		folder_name(turn->label ? turn->label : turn->scheduler, index + 1);
 
-	*turn = (struct turn){ .scheduler = scheduler, .options = *c->options };
+	turn->options = *c->options;
 	turn->folder = name ? str_format("%s/%s", c->folder, name) : NULL;
 	if (!turn->folder)
 		return no_memory(err);
-	turn->options.scheduler = scheduler;
 	turn->options.run_folder = turn->folder;
+	if (c->is_verifying) {
+		turn->options.is_cold = index == 0;
+		turn->options.is_restored = index > 0;
+		return choose_start_words(c->options, index == 0, &turn->options, &turn->words,
+					  err);
+	}
+	turn->options.scheduler = turn->scheduler;
 	return choose_words(c->options, index, &turn->options, &turn->words, err);
 }
 
@@ -150,15 +185,14 @@ static int choose_folder(struct comparing *c, const char *scenario, int *ret_exi
 }
 
 /* Everything that can be known to be wrong before a VM starts. */
-static int rehearse(struct comparing *c, const char *scenario, const char *const *schedulers,
-		    struct ktstr_error *err)
+static int rehearse(struct comparing *c, const char *scenario, struct ktstr_error *err)
 {
 	int exit_code = EXIT_ERROR;
 
 	if (choose_folder(c, scenario, &exit_code, err) < 0)
 		return exit_code;
 	for (size_t i = 0; i < c->count; i++)
-		if (prepare_turn(c, i, schedulers[i], err) < 0)
+		if (prepare_turn(c, i, err) < 0)
 			return EXIT_ERROR;
 	for (size_t i = 0; i < c->count; i++) {
 		exit_code = single_rehearse(scenario, &c->turns[i].options, err);
@@ -215,8 +249,9 @@ static int take_turns(struct comparing *c, const char *scenario, struct ktstr_er
 		struct turn *turn = &c->turns[i];
 
 		if (!c->options->is_quiet)
-			log_note("run %zu of %zu: scheduler '%s'", i + 1, c->count,
-				 turn->scheduler);
+			log_note("run %zu of %zu: %s%s%s", i + 1, c->count,
+				 turn->label ? turn->label : "scheduler '",
+				 turn->label ? "" : turn->scheduler, turn->label ? "" : "'");
 		single_run(scenario, &turn->options, &turn->single);
 		turn->is_done = true;
 		find_files(turn);
@@ -260,6 +295,30 @@ static void keep_document(const struct comparing *c, const struct comparison *co
 	free(text);
 }
 
+/* Say where two verdicts of the same scenario differ; is there such a place? */
+static bool tell_differences(const struct comparing *c)
+{
+	const struct verdict *cold = &c->turns[0].single.verdict;
+	const struct verdict *restored = &c->turns[1].single.verdict;
+	bool differs = cold->outcome != restored->outcome;
+
+	if (!c->turns[0].single.has_verdict || !c->turns[1].single.has_verdict)
+		return false; /* that is an ERROR of its own */
+	if (differs)
+		log_error("the verdict is %s after a boot and %s after a restore",
+			  outcome_name(cold->outcome), outcome_name(restored->outcome));
+	for (size_t i = 0; i < cold->decision_count && i < restored->decision_count; i++) {
+		const struct decision *a = &cold->decisions[i], *b = &restored->decisions[i];
+
+		if (a->outcome == b->outcome)
+			continue;
+		log_error("checker '%s' says %s after a boot and %s after a restore", a->name,
+			  outcome_name(a->outcome), outcome_name(b->outcome));
+		differs = true;
+	}
+	return differs;
+}
+
 /* The table. Returns the exit code. */
 static int show_comparison(const struct comparing *c, struct ktstr_error *err)
 {
@@ -274,6 +333,7 @@ static int show_comparison(const struct comparing *c, struct ktstr_error *err)
 		const struct single *single = &turn->single;
 
 		runs[i] = (struct compare_run){
+			.label = turn->label,
 			.scheduler = turn->scheduler,
 			.verdict = single->has_verdict ? &single->verdict : NULL,
 			.problem = turn->is_done ? single->err.text
@@ -286,6 +346,8 @@ static int show_comparison(const struct comparing *c, struct ktstr_error *err)
 	rc = comparison_new(runs, c->count, &comparison, err);
 	if (rc < 0)
 		return finish_error(c->options, EXIT_ERROR, err);
+	if (c->is_verifying && tell_differences(c))
+		comparison->outcome = KTSTR_OUTCOME_FAIL;
 	exit_code = verdict_exit_code(comparison->outcome);
 	keep_document(c, comparison);
 	if (c->options->is_json)
@@ -309,21 +371,46 @@ static void comparing_done(struct comparing *c)
 	signals_done(&c->signals);
 }
 
+/* All turns, whose schedulers or labels are known. Returns the exit code. */
+static int compare_turns(struct comparing *c, const char *scenario)
+{
+	struct ktstr_error err = { 0 };
+	int exit_code = EXIT_ERROR;
+
+	if (signals_watch(&c->signals, &err) == 0)
+		exit_code = rehearse(c, scenario, &err);
+	if (exit_code != EXIT_PASS)
+		return finish_error(c->options, exit_code, &err);
+	if (take_turns(c, scenario, &err) < 0)
+		return finish_error(c->options, EXIT_ERROR, &err);
+	return show_comparison(c, &err);
+}
+
 int compare_runs(const char *scenario, const char *const *schedulers, size_t count,
 		 const struct run_options *options)
 {
 	struct comparing c = { .options = options, .count = count, .signals = { .fd = -1 } };
-	struct ktstr_error err = { 0 };
-	int exit_code = EXIT_ERROR;
+	int exit_code;
 
-	if (signals_watch(&c.signals, &err) == 0)
-		exit_code = rehearse(&c, scenario, schedulers, &err);
-	if (exit_code != EXIT_PASS)
-		exit_code = finish_error(options, exit_code, &err);
-	else if (take_turns(&c, scenario, &err) < 0)
-		exit_code = finish_error(options, EXIT_ERROR, &err);
-	else
-		exit_code = show_comparison(&c, &err);
+	for (size_t i = 0; i < count; i++)
+		c.turns[i].scheduler = schedulers[i];
+	exit_code = compare_turns(&c, scenario);
+	comparing_done(&c);
+	return exit_code;
+}
+
+int compare_restored(const char *scenario, const struct run_options *options)
+{
+	struct comparing c = {
+		.options = options,
+		.count = 2,
+		.signals = { .fd = -1 },
+		.is_verifying = true,
+		.turns = { { .label = "cold", .scheduler = options->scheduler },
+			   { .label = "restored", .scheduler = options->scheduler } },
+	};
+	int exit_code = compare_turns(&c, scenario);
+
 	comparing_done(&c);
 	return exit_code;
 }

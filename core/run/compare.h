@@ -23,6 +23,13 @@ int compare_runs(const char *scenario, const char *const *schedulers, size_t cou
 		 const struct run_options *options);
 
 /*
+ * Run @scenario in a VM that boots, and again in one that is restored: "1-cold", "2-restored". The
+ * exit code is that of their verdict when both have the same, and every checker its same outcome,
+ * else EXIT_FAIL. A second run that is not restored is an ERROR.
+ */
+int compare_restored(const char *scenario, const struct run_options *options);
+
+/*
  * Judge recorded runs again, and compare them when there are several. A folder of compare_runs()
  * stands for the runs in it. The first that cannot be judged at all ends it.
  */

@@ -157,6 +157,8 @@ static int stage_vm(struct run *run, struct ktstr_error *err)
 	if (!append)
 		return ktstr_fail(err, -ENOMEM, "cannot start the VM: out of memory");
 	rc = run->options->is_cold ? -ENOTSUP : restore(run, &spec, err);
+	if (rc < 0 && run->options->is_restored)
+		return ktstr_prefix(err, "this run cannot start from a saved VM");
 	if (rc < 0) {
 		if (rc != -ENOTSUP && rc != -EINTR)
 			log_warning("this run boots, because no saved VM can be had: %s",

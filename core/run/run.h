@@ -39,6 +39,7 @@ struct run_options {
 	bool has_only_checkers; /* only the checkers above */
 	const char *kernel;	/* NULL: as the scenario says */
 	bool is_cold;		/* boot, also where a saved VM could be restored */
+	bool is_restored;	/* never boot: without a saved VM the run fails */
 	bool is_if_missing;	/* for run_fetch_kernel(): leave a kernel that is there alone */
 	bool has_accel;
 	enum accel accel;
@@ -71,5 +72,10 @@ int run_list_plugins(uint32_t kind, char *const *names, size_t name_count,
 /* `ktstr kernel list` and `ktstr kernel fetch`. */
 int run_list_kernels(const struct run_options *options);
 int run_fetch_kernel(const struct run_options *options);
+
+/* `ktstr bases list`, and `ktstr bases prune` down to @bytes_max in all. */
+#define RUN_BASES_MAX UINT64_MAX /* what runs leave by themselves */
+int run_list_bases(const struct run_options *options);
+int run_prune_bases(uint64_t bytes_max, const struct run_options *options);
 
 #endif

@@ -2,13 +2,13 @@
 /*
  * Saved machines, kept in a folder and found by what they are.
  *
- *   <cache>/bases/<hash>/     key, ram0, ram1 ..., state, seal
- *   <cache>/bases/.<hash>     lock: held by whoever makes that one
- *   <cache>/bases/.new-PID/   one that is being made
+ *   <cache>/bases/<hash>/       key, ram0, ram1 ..., state, seal
+ *   <cache>/bases/.<hash>       lock: held by whoever makes that one
+ *   <cache>/bases/.new-<hash>/   one that is being made, or was when its maker was killed
  *
  * The key is text that says everything which the saved machine depends on; the folder's name is its
- * hash, and a folder with another key is passed over. The seal is written last and has the size,
- * time and CRC of each file: what does not fit it is no base.
+ * hash, and a folder with another key is passed over. The seal (vm/base_seal.h) is written last:
+ * what does not fit it is no base.
  */
 #ifndef VM_BASE_STORE_H
 #define VM_BASE_STORE_H
@@ -21,7 +21,7 @@
 #include "vm/vm.h"
 
 #define BASE_NODES_MAX 64u
-/* What all bases may take on the disk; the least recently used ones go. */
+/* What all bases may take on the disk, if nothing else is said; the least recently used ones go. */
 #define BASE_STORE_BYTES_MAX (UINT64_C(4) << 30)
 
 struct base {
@@ -38,18 +38,15 @@ void base_done(struct base *base);
 struct vm_files base_files(const struct base *base, bool is_saved);
 
 /*
- * The base of @key, with @nodes memory files. -ENOENT when there is none, or one that cannot be
- * trusted, which is removed then. Marks it as used.
+ * The base of @key, with @nodes memory files. -ENOENT when there is none, -EBADMSG when the one
+ * there is cannot be trusted; it stays until another one takes its place. Marks it as used.
  */
 int base_open(const char *store, const char *key, uint32_t nodes, struct base *ret,
 	      struct ktstr_error *err);
 
-/*
- * Wait until nobody else makes the base of @key; the folder of the store is made if need be.
- * @waiting (may be NULL) is called once when somebody does. Returns the lock, to be closed.
- */
-int base_lock(const char *store, const char *key, void (*waiting)(void *arg), void *arg,
-	      struct ktstr_error *err);
+/* Only who has the lock makes the base of @key; the folder of the store is made if need be. Returns
+ * the lock, to be closed; -EBUSY when somebody else has it. */
+int base_lock(const char *store, const char *key, struct ktstr_error *err);
 
 /* Empty files for a new base, of so many bytes each. Under its lock. */
 int base_begin(const char *store, const char *key, const uint64_t *node_bytes, uint32_t nodes,
@@ -61,10 +58,10 @@ void base_discard(struct base *base);
 
 struct base_entry {
 	char *name;
-	char *key;
+	char *key;	  /* "" when it cannot be read */
 	uint64_t bytes;	  /* on the disk */
 	uint64_t used_ns; /* CLOCK_REALTIME */
-	bool is_whole;	  /* has a seal that fits */
+	bool is_whole;	  /* it can be trusted */
 };
 
 /* All of them, the last used first. The caller frees with base_list_free(). */
@@ -72,8 +69,18 @@ int base_list(const char *store, struct base_entry **ret, size_t *ret_count,
 	      struct ktstr_error *err);
 void base_list_free(struct base_entry *entries, size_t count);
 
-/* Remove the least recently used ones until at most @bytes_max are left. The number removed, or a
- * negative errno. */
-int base_prune(const char *store, uint64_t bytes_max, struct ktstr_error *err);
+/* What was removed. */
+struct base_pruned {
+	size_t count;
+	uint64_t bytes;
+};
+
+#define BASE_PRUNE_KEEPS_LAST 1u /* the last used one stays, whatever it takes */
+#define BASE_PRUNE_DAMAGED 2u	 /* what cannot be trusted goes, too; reads all of them */
+
+/* Remove the least recently used ones until at most @bytes_max are left, and what killed makers
+ * left. Machines that run are not disturbed. */
+int base_prune(const char *store, uint64_t bytes_max, uint32_t flags, struct base_pruned *ret,
+	       struct ktstr_error *err);
 
 #endif

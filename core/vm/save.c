@@ -24,11 +24,13 @@ static json_t *incoming(const struct vm *vm)
 	return json_pack("{s:o}", "uri", json_sprintf("fd:%d", vm->state_fd));
 }
 
-/* QEMU takes the number of a descriptor for the way in, but not for the way out. */
+/* QEMU takes the number of a descriptor for the way in, but not for the way out. Where not all can
+ * be written nothing is: QEMU has no other way to learn of it. */
 static json_t *outgoing(const struct vm *vm)
 {
 	return json_pack("{s:o}", "uri",
-			 json_sprintf("exec:cat > /proc/%d/fd/%d", vm->pid, vm->state_fd));
+			 json_sprintf("exec:cat > /proc/%d/fd/%d || : > /proc/%d/fd/%d", vm->pid,
+				      vm->state_fd, vm->pid, vm->state_fd));
 }
 
 int vm_restore(struct vm *vm, struct ktstr_error *err)

@@ -99,6 +99,9 @@ enum vm_event vm_poll(struct vm *vm);
  * Stop the machine, and write the state of its devices into vm_files.state_fd; its memory is in the
  * other files already. Then the VM is of no more use but to vm_quit(). At most until @deadline_ns
  * (CLOCK_MONOTONIC); -EREMOTEIO with QEMU's own words.
+ *
+ * A helper of QEMU's does the writing: the file is whole when vm_stderr_fd() has come to its end,
+ * which QEMU and all its helpers have as their own. It is empty when it could not be written.
  */
 int vm_save(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -21,13 +22,23 @@ static const uint64_t node_bytes[] = { 1 << 20, 2 << 20 };
 
 static void make_base(const char *store, const char *key)
 {
+	int lock = base_lock(store, key, &err);
 	struct base base;
 
-	cr_assert_eq(close(base_lock(store, key, NULL, NULL, &err)), 0);
+	cr_assert_geq(lock, 0, "%s", err.text);
 	cr_assert_eq(base_begin(store, key, node_bytes, 2, &base, &err), 0, "%s", err.text);
 	cr_assert_eq(pwrite(base.memory_fds[1], "memory", 6, 4096), 6);
 	cr_assert_eq(write(base.state_fd, "state", 5), 5);
 	cr_assert_eq(base_commit(store, key, &base, &err), 0, "%s", err.text);
+	(void)close(lock);
+}
+
+static size_t prune(const char *store, uint64_t bytes_max, uint32_t flags)
+{
+	struct base_pruned pruned = { 0 };
+
+	cr_assert_eq(base_prune(store, bytes_max, flags, &pruned, &err), 0, "%s", err.text);
+	return pruned.count;
 }
 
 static int look(const char *store, const char *key)
@@ -54,6 +65,17 @@ static char *find(const char *store, const char *name)
 	return path;
 }
 
+static void expect_whole(const char *store, bool is_whole)
+{
+	struct base_entry *entries = NULL;
+	size_t count = 0;
+
+	cr_assert_eq(base_list(store, &entries, &count, &err), 0);
+	cr_assert_eq(count, 1);
+	cr_expect_eq(entries[0].is_whole, is_whole);
+	base_list_free(entries, count);
+}
+
 Test(base_store, gives_back_what_was_committed)
 {
 	char *folder = folder_new(), *store = str_format("%s/deep/bases", folder);
@@ -78,7 +100,7 @@ Test(base_store, gives_back_what_was_committed)
 	folder_remove(folder);
 }
 
-/* Each of them is no base any more, and is gone after it was looked at. */
+/* Each of them is no base any more, until a new one takes its place. */
 Test(base_store, trusts_nothing_that_is_damaged)
 {
 	static const struct {
@@ -112,9 +134,11 @@ Test(base_store, trusts_nothing_that_is_damaged)
 		else
 			cr_assert_eq(unlink(path), 0);
 		(void)close(fd);
-		cr_expect_eq(look(store, KEY), -ENOENT, "%s", path);
-		cr_expect_lt(access(path, F_OK), 0, "%s", path);
+		expect_whole(store, false);
+		cr_expect_eq(look(store, KEY), -EBADMSG, "%s", path);
+		cr_expect(strstr(err.text, "is damaged"), "%s", err.text);
 		make_base(store, KEY);
+		expect_whole(store, true);
 		cr_expect_eq(look(store, KEY), 0);
 		free(path);
 		folder_remove(store);
@@ -134,46 +158,141 @@ Test(base_store, trusts_a_copy_with_other_times)
 	folder_remove(store);
 }
 
-Test(base_store, removes_what_a_killed_one_left_and_what_is_discarded)
+/* Whoever flips a byte can set the time back that everybody can set. */
+Test(base_store, finds_a_change_behind_an_old_time)
 {
-	char *store = folder_new(), *left = str_format("%s/.new-999999999", store);
-	struct base base;
+	char *store = folder_new(), *path;
+	struct timespec times[2];
+	struct stat status;
+	int fd;
 
-	cr_assert_eq(mkdir(left, 0700), 0);
-	cr_assert_eq(base_begin(store, KEY, node_bytes, 2, &base, &err), 0);
-	cr_expect_lt(access(left, F_OK), 0);
-	base_discard(&base);
-	cr_expect_eq(look(store, KEY), -ENOENT);
-	free(left);
+	make_base(store, KEY);
+	path = find(store, "ram0");
+	fd = open(path, O_RDWR);
+	cr_assert_eq(fstat(fd, &status), 0);
+	cr_assert_eq(pwrite(fd, "X", 1, 12345), 1);
+	times[0] = status.st_atim;
+	times[1] = status.st_mtim;
+	cr_assert_eq(futimens(fd, times), 0);
+	(void)close(fd);
+	cr_expect_eq(look(store, KEY), -EBADMSG);
+	free(path);
 	folder_remove(store);
 }
 
-static void count_waits(void *arg)
+/* The first line of a seal names the host's boot; each later line is "NAME SIZE TIME CRC". */
+static void rewrite_seal(const char *path, bool is_crc_changed)
 {
-	++*(int *)arg;
+	char text[1024] = "", *lines;
+	int fd = open(path, O_RDWR);
+
+	cr_assert_gt(read(fd, text, sizeof(text) - 1), 0);
+	lines = strchr(text, '\n');
+	cr_assert_not_null(lines);
+	if (is_crc_changed) {
+		size_t end = strlen(lines) - 2;
+
+		lines[end] = lines[end] == '0' ? '1' : '0';
+	}
+	cr_assert_eq(ftruncate(fd, 0), 0);
+	cr_assert_gt(pwrite(fd, "sealed in another one", 21, 0), 0);
+	cr_assert_gt(pwrite(fd, lines, strlen(lines), 21), 0);
+	(void)close(fd);
+}
+
+/* The host may have lost its power: times are as they were, and the bytes need not be. */
+Test(base_store, reads_the_files_once_after_the_host_has_booted)
+{
+	char *store = folder_new(), *path, text[1024] = "";
+	int fd;
+
+	make_base(store, KEY);
+	path = find(store, "seal");
+	rewrite_seal(path, false);
+	cr_expect_eq(look(store, KEY), 0);
+	fd = open(path, O_RDONLY);
+	cr_assert_gt(read(fd, text, sizeof(text) - 1), 0);
+	(void)close(fd);
+	cr_expect_null(strstr(text, "another one"), "it is sealed anew: %s", text);
+	cr_expect_eq(look(store, KEY), 0);
+	rewrite_seal(path, true);
+	cr_expect_eq(look(store, KEY), -EBADMSG);
+	free(path);
+	folder_remove(store);
+}
+
+Test(base_store, is_none_without_a_state)
+{
+	char *store = folder_new();
+	int lock = base_lock(store, KEY, &err);
+	struct base base;
+
+	cr_assert_eq(base_begin(store, KEY, node_bytes, 2, &base, &err), 0, "%s", err.text);
+	cr_expect_eq(base_commit(store, KEY, &base, &err), -ENOSPC);
+	cr_expect(strstr(err.text, "cannot keep a saved VM"), "%s", err.text);
+	cr_expect_eq(look(store, KEY), -ENOENT);
+	(void)close(lock);
+	folder_remove(store);
+}
+
+/* Its lock says whether somebody makes it, in whatever container. */
+Test(base_store, removes_what_a_killed_one_left_and_what_is_discarded)
+{
+	char *store = folder_new(), *left = str_format("%s/.new-0123456789abcdef", store);
+	char *others = str_format("%s/.new-fedcba9876543210", store);
+	char *lock_path = str_format("%s/.fedcba9876543210", store);
+	int lock = open(lock_path, O_RDWR | O_CREAT, 0600);
+	struct base base;
+
+	cr_assert_eq(flock(lock, LOCK_EX), 0);
+	cr_assert_eq(mkdir(left, 0700), 0);
+	cr_assert_eq(mkdir(others, 0700), 0);
+	cr_assert_eq(base_begin(store, KEY, node_bytes, 2, &base, &err), 0);
+	cr_expect_lt(access(left, F_OK), 0);
+	cr_expect_eq(access(others, F_OK), 0);
+	base_discard(&base);
+	cr_expect_eq(look(store, KEY), -ENOENT);
+	(void)close(lock);
+	cr_expect_eq(prune(store, UINT64_MAX, 0), 0);
+	cr_expect_lt(access(others, F_OK), 0);
+	free(left);
+	free(others);
+	free(lock_path);
+	folder_remove(store);
 }
 
 Test(base_store, is_made_by_one_at_a_time)
 {
 	char *store = folder_new();
-	int lock = base_lock(store, KEY, NULL, NULL, &err), other, waits = 0;
-	pid_t child;
+	int lock = base_lock(store, KEY, &err), other;
 
 	cr_assert_geq(lock, 0);
-	other = base_lock(store, KEY "other", count_waits, &waits, &err);
+	other = base_lock(store, KEY "other", &err);
 	cr_assert_geq(other, 0); /* another kind waits for nobody */
-	cr_expect_eq(waits, 0);
-	child = fork();
-	if (child == 0) {
-		(void)close(lock);
-		(void)close(other);
-		(void)base_lock(store, KEY, count_waits, &waits, &err);
-		_exit(waits == 1 ? 0 : 1);
-	}
-	(void)usleep(20000); /* let it come to wait; it passes when it comes late, too */
+	cr_expect_eq(base_lock(store, KEY, &err), -EBUSY);
+	cr_expect_str_eq(err.text, "another one makes this saved VM");
 	(void)close(lock);
 	(void)close(other);
+	lock = base_lock(store, KEY, &err);
+	cr_expect_geq(lock, 0);
+	(void)close(lock);
 	folder_remove(store);
+}
+
+static void set_age(const char *store, size_t index, time_t age_s)
+{
+	const struct timespec times[2] = { { .tv_sec = time(NULL) - age_s },
+					   { .tv_sec = time(NULL) - age_s } };
+	struct base_entry *entries = NULL;
+	size_t count = 0;
+	char *path;
+
+	cr_assert_eq(base_list(store, &entries, &count, &err), 0);
+	cr_assert_lt(index, count);
+	path = str_format("%s/%s", store, entries[index].name);
+	cr_assert_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+	free(path);
+	base_list_free(entries, count);
 }
 
 Test(base_store, keeps_the_last_used_ones)
@@ -184,9 +303,9 @@ Test(base_store, keeps_the_last_used_ones)
 	uint64_t bytes;
 
 	make_base(store, KEY "a");
-	(void)usleep(10000);
+	set_age(store, 0, 100);
 	make_base(store, KEY "b");
-	(void)usleep(10000);
+	set_age(store, 0, 50);
 	cr_assert_eq(look(store, KEY "a"), 0);
 	cr_assert_eq(base_list(store, &entries, &count, &err), 0);
 	cr_assert_eq(count, 2);
@@ -194,9 +313,37 @@ Test(base_store, keeps_the_last_used_ones)
 	cr_expect(entries[0].is_whole);
 	bytes = entries[0].bytes;
 	base_list_free(entries, count);
-	cr_expect_eq(base_prune(store, bytes, &err), 1);
+	cr_expect_eq(prune(store, bytes, 0), 1);
 	cr_expect_eq(look(store, KEY "a"), 0);
 	cr_expect_eq(look(store, KEY "b"), -ENOENT);
-	cr_expect_eq(base_prune(store, 0, &err), 1);
+	cr_expect_eq(prune(store, 0, BASE_PRUNE_KEEPS_LAST), 0);
+	cr_expect_eq(prune(store, 0, 0), 1);
+	cr_expect_eq(look(store, KEY "a"), -ENOENT);
 	folder_remove(store);
+}
+
+Test(base_store, prunes_damaged_ones_when_asked)
+{
+	char *store = folder_new(), *path;
+
+	make_base(store, KEY);
+	path = find(store, "seal");
+	cr_assert_eq(unlink(path), 0);
+	cr_expect_eq(prune(store, UINT64_MAX, 0), 0);
+	cr_expect_eq(prune(store, UINT64_MAX, BASE_PRUNE_DAMAGED), 1);
+	free(path);
+	folder_remove(store);
+}
+
+Test(base_store, lists_nothing_where_there_is_no_store)
+{
+	char *folder = folder_new(), *store = str_format("%s/none", folder);
+	struct base_entry *entries = NULL;
+	size_t count = 1;
+
+	cr_expect_eq(base_list(store, &entries, &count, &err), 0);
+	cr_expect_eq(count, 0);
+	base_list_free(entries, count);
+	free(store);
+	folder_remove(folder);
 }

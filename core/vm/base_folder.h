@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of the store of saved machines share. Not for other modules. */
+#ifndef VM_BASE_FOLDER_H
+#define VM_BASE_FOLDER_H
+
+#include <stdint.h>
+
+#define BASE_KEY "key"
+#define BASE_STATE "state"
+#define BASE_NEW_PREFIX ".new-"
+#define BASE_LOCK_PREFIX "."
+
+/* Remove a folder with files in it, as far as that goes. */
+void base_folder_remove(const char *folder);
+
+/* What a base is named by, in 16 digits. */
+uint64_t base_hash(const char *key);
+
+/* The key in a base's folder; NULL when there is none. The caller frees. */
+char *base_key_read(const char *folder);
+
+/* Remove what those who were killed left half made: whose lock nobody holds. */
+void base_remove_abandoned(const char *store);
+
+#endif

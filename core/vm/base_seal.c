@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "vm/base_seal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/str.h"
+#include "wire/frame.h"
+
+#define SEAL_MAX ((size_t)16 * 1024)
+#define FILES_MAX 128
+/* CRCs are taken of so much at once. */
+#define PIECE ((size_t)1 << 20)
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
+
+/* Not by a mapping: a file that somebody cuts meanwhile would end us. */
+static int file_crc(int fd, uint64_t size, uint32_t *ret)
+{
+	_cleanup_free_ uint8_t *piece = malloc(PIECE);
+	uint64_t at = 0;
+	uint32_t crc = 0;
+
+	if (!piece)
+		return -ENOMEM;
+	while (at < size) {
+		size_t length = size - at < PIECE ? (size_t)(size - at) : PIECE;
+		ssize_t n = pread(fd, piece, length, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -ENODATA;
+		crc = wire_crc32(crc, piece, (uint32_t)n);
+		at += (uint64_t)n;
+	}
+	*ret = crc;
+	return 0;
+}
+
+static uint64_t change_time(const struct stat *status)
+{
+	return (uint64_t)status->st_ctim.tv_sec * NS_PER_S + (uint64_t)status->st_ctim.tv_nsec;
+}
+
+/* "sealed in the boot ID": the first line. NULL when out of memory. */
+static char *first_line(void)
+{
+	_cleanup_free_ char *id = NULL;
+	struct ktstr_error ignored;
+
+	if (io_read_file(BOOT_ID, 64, &id, NULL, &ignored) < 0)
+		return str_format("sealed\n"); /* then no two boots are told apart */
+	return str_format("sealed in the boot %.*s\n", (int)strcspn(id, "\n"), id);
+}
+
+/* "NAME SIZE CTIME CRC" */
+static int add_file(const struct base_file *file, struct str *seal)
+{
+	struct stat status;
+	uint32_t crc;
+	int rc = fstat(file->fd, &status) < 0 ? -errno : 0;
+
+	if (rc == 0)
+		rc = file_crc(file->fd, (uint64_t)status.st_size, &crc);
+	if (rc == 0)
+		rc = str_addf(seal, "%s %" PRIu64 " %" PRIu64 " %08" PRIx32 "\n", file->name,
+			      (uint64_t)status.st_size, change_time(&status), crc);
+	return rc;
+}
+
+int base_seal_write(const char *folder, const struct base_file *files, size_t count)
+{
+	_cleanup_free_ char *path = str_format("%s/" BASE_SEAL, folder);
+	_cleanup_free_ char *first = first_line();
+	struct ktstr_error ignored;
+	struct str seal = { 0 };
+	int rc = path && first ? str_add(&seal, first) : -ENOMEM;
+
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = add_file(&files[i], &seal);
+	if (rc == 0)
+		rc = io_replace_file(path, seal.data, seal.length, &ignored);
+	str_done(&seal);
+	return rc;
+}
+
+static bool is_as_sealed(const struct base_file *file, const char *seal, bool is_of_this_boot,
+			 bool *was_read)
+{
+	_cleanup_free_ char *start = str_format("\n%s ", file->name);
+	const char *line = start ? strstr(seal, start) : NULL;
+	uint64_t size, changed;
+	struct stat status;
+	uint32_t crc, found;
+
+	if (!line || sscanf(line + strlen(start), "%" SCNu64 " %" SCNu64 " %" SCNx32, &size,
+			    &changed, &crc) != 3)
+		return false;
+	if (fstat(file->fd, &status) < 0 || (uint64_t)status.st_size != size)
+		return false;
+	if (is_of_this_boot && change_time(&status) == changed)
+		return true;
+	*was_read = true;
+	return file_crc(file->fd, size, &found) == 0 && found == crc;
+}
+
+static char *read_seal(const char *folder)
+{
+	_cleanup_free_ char *path = str_format("%s/" BASE_SEAL, folder);
+	struct ktstr_error ignored;
+	char *text = NULL;
+
+	if (path && io_read_file(path, SEAL_MAX, &text, NULL, &ignored) < 0)
+		return NULL;
+	return text;
+}
+
+bool base_seal_fits(const char *folder, const struct base_file *files, size_t count)
+{
+	_cleanup_free_ char *seal = read_seal(folder);
+	_cleanup_free_ char *first = first_line();
+	bool is_of_this_boot = seal && first && str_starts(seal, first);
+	bool fits = seal && first, was_read = false;
+
+	for (size_t i = 0; i < count && fits; i++)
+		fits = is_as_sealed(&files[i], seal, is_of_this_boot, &was_read);
+	if (fits && was_read)
+		(void)base_seal_write(folder, files, count); /* only the next look takes longer */
+	return fits;
+}
+
+bool base_seal_fits_all(const char *folder)
+{
+	_cleanup_free_ char *seal = read_seal(folder);
+	struct base_file files[FILES_MAX];
+	char *line = seal, *rest = seal;
+	bool fits = seal != NULL;
+	size_t count = 0;
+
+	(void)strsep(&rest, "\n");
+	while (fits && count < FILES_MAX && (line = strsep(&rest, "\n")) && *line) {
+		struct base_file *file = &files[count];
+		_cleanup_free_ char *path = NULL;
+
+		/* A name with a slash would lead elsewhere. */
+		fits = sscanf(line, "%15[a-z0-9] ", file->name) == 1;
+		path = fits ? str_format("%s/%s", folder, file->name) : NULL;
+		file->fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+		fits = file->fd >= 0;
+		count += fits;
+	}
+	fits = fits && count > 0 && base_seal_fits(folder, files, count);
+	for (size_t i = 0; i < count; i++)
+		(void)close(files[i].fd); /* only read */
+	return fits;
+}
