@@ -257,17 +257,52 @@ static void (*const serve[SOURCE_COUNT])(struct coord *c) = {
 	[SOURCE_PID] = serve_pid,	  [SOURCE_TIMER] = serve_timer,
 };
 
+uint64_t coord_cpu_wait(const struct coord *c)
+{
+	const struct coord_vm_ops *ops = c->spec->vm_ops;
+
+	return ops && ops->cpu_wait_ns ? ops->cpu_wait_ns(c->spec->vm) : 0;
+}
+
+/* How long the VM waited for a CPU since the start of what the limit is for, rounded up to ticks so
+ * that a limit does not creep. Threads that wait at once do not count twice. */
+static void note_cpu_wait(struct coord *c, uint64_t now_ns)
+{
+	uint64_t all_ns = coord_cpu_wait(c);
+	uint64_t wait_ns = all_ns > c->ready_cpu_wait_ns ? all_ns - c->ready_cpu_wait_ns : 0;
+	uint64_t elapsed_ns = now_ns - c->result->ready_ns;
+
+	wait_ns = wait_ns < elapsed_ns ? wait_ns : elapsed_ns;
+	wait_ns = (wait_ns + COORD_TICK_NS - 1) / COORD_TICK_NS * COORD_TICK_NS;
+	if (wait_ns > c->result->cpu_wait_ns)
+		c->result->cpu_wait_ns = wait_ns;
+}
+
+static void check_limit(struct coord *c, uint64_t now_ns)
+{
+	struct watchdog_limit limit = watchdog_limit(c->spec, c->result);
+	char waited[64] = "";
+
+	if (now_ns >= limit.at_ns && limit.end == COORD_END_BOOT_TIMEOUT) {
+		note_cpu_wait(c, now_ns);
+		limit = watchdog_limit(c->spec, c->result);
+	}
+	if (now_ns < limit.at_ns)
+		return;
+	if (limit.end == COORD_END_BOOT_TIMEOUT && c->result->cpu_wait_ns >= NS_PER_S)
+		(void)snprintf(waited, sizeof(waited), ", %.1f s of them without a CPU of the host",
+			       (double)c->result->cpu_wait_ns / NS_PER_S);
+	coord_decide(c, limit.end, "%s (%.1f s after the start%s)", limit.what,
+		     (double)now_ns / NS_PER_S, waited);
+}
+
 static void check_deadlines(struct coord *c)
 {
 	uint64_t now_ns = coord_now(c);
-	struct watchdog_limit limit;
 
 	switch (c->stage) {
 	case STAGE_RUNNING:
-		limit = watchdog_limit(c->spec, c->result);
-		if (now_ns >= limit.at_ns)
-			coord_decide(c, limit.end, "%s (%.1f s after the start)", limit.what,
-				     (double)now_ns / NS_PER_S);
+		check_limit(c, now_ns);
 		break;
 	case STAGE_WINDING:
 		if (now_ns >= c->stage_deadline_ns)

@@ -66,6 +66,8 @@ struct coord_vm_ops {
 	int (*quit)(void *vm, struct ktstr_error *err);
 	void (*kill)(void *vm);
 	int (*wait)(void *vm);
+	/* How long it was ready to run on the host and did not, so far. */
+	uint64_t (*cpu_wait_ns)(void *vm);
 	/* Stop all CPUs of the guest, and let them go on. */
 	int (*freeze)(void *vm, struct ktstr_error *err);
 	int (*thaw)(void *vm, struct ktstr_error *err);
@@ -122,9 +124,12 @@ struct coord_spec {
 	void *vm;
 	const struct coord_vm_ops *vm_ops;
 	struct runfile_writer *runfile;
-	int console_log_fd; /* COM1 is copied there; -1: not */
+	int console_log_fd;	   /* COM1 is copied there; -1: not */
 	uint64_t boot_timeout_ns;  /* from start_ns to SYS_RDY */
 	uint64_t start_timeout_ns; /* from there to SCENARIO_START */
+	/* Time in which the host had no CPU for the VM does not count in either of them, up to so
+	 * much in each. */
+	uint64_t cpu_wait_max_ns;
 	uint64_t workload_duration_ns; /* the scenario's longest, plus its allowance */
 	uint64_t scheduler_changes_ns; /* so much longer may its pauses last */
 	uint64_t teardown_timeout_ns;  /* from SCENARIO_END to END */
@@ -145,6 +150,9 @@ struct coord_result {
 	struct dispatch_sinks sinks;
 	/* ns since the start; 0: did not happen. */
 	uint64_t ready_ns, scenario_start_ns, scenario_end_ns, end_ns, gone_ns;
+	/* Of the boot, or from there until the scenario starts: how long the VM wanted a CPU of the
+	 * host and had none. Known when their limit comes, else 0. */
+	uint64_t cpu_wait_ns;
 	int qemu_status;
 	int signal; /* COORD_END_INTERRUPTED: which one */
 };

@@ -101,6 +101,7 @@ struct coord {
 	bool is_record_broken;
 	char record_error[300];
 	uint32_t signals;
+	uint64_t ready_cpu_wait_ns; /* of the VM, until SYS_RDY */
 	struct requests requests;
 };
 
@@ -112,6 +113,9 @@ __attribute__((format(printf, 3, 4))) void coord_decide(struct coord *c, enum co
 							const char *format, ...);
 /* No more will come of this source. */
 void coord_close_source(struct coord *c, enum source source);
+
+/* How long the VM waited for a CPU of the host so far; 0: not known. */
+uint64_t coord_cpu_wait(const struct coord *c);
 
 /* Ask the monitor what happened, and act on it. */
 void coord_poll_monitor(struct coord *c);

@@ -79,6 +79,8 @@ static void note_ready(struct coord *c, uint64_t now_ns)
 	if (!c->sinks->is_ready || c->result->ready_ns != 0)
 		return;
 	c->result->ready_ns = now_ns;
+	c->result->cpu_wait_ns = 0;
+	c->ready_cpu_wait_ns = coord_cpu_wait(c);
 	record_milestone(c, COORD_TIMING_READY, now_ns);
 	if (c->observer && c->observer->ready)
 		c->observer->ready(c->observer->arg);

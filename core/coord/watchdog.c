@@ -71,6 +71,18 @@ void watchdog_extend(struct dispatch_sinks *sinks, uint64_t frozen_ns)
 		sinks->watchdog_pause_ns = later(sinks->watchdog_pause_ns, frozen_ns);
 }
 
+/* A boot, or the start of a scenario, is not late because the host had no CPU for it. */
+static struct watchdog_limit start_limit(const struct coord_spec *spec,
+					 const struct coord_result *result, uint64_t from_ns,
+					 uint64_t duration_ns, const char *what)
+{
+	uint64_t wait_ns = result->cpu_wait_ns < spec->cpu_wait_max_ns ? result->cpu_wait_ns
+								       : spec->cpu_wait_max_ns;
+
+	return limit(from_ns, duration_ns > 0 ? later(duration_ns, wait_ns) : 0,
+		     COORD_END_BOOT_TIMEOUT, what);
+}
+
 struct watchdog_limit watchdog_limit(const struct coord_spec *spec,
 				     const struct coord_result *result)
 {
@@ -85,7 +97,7 @@ struct watchdog_limit watchdog_limit(const struct coord_spec *spec,
 	if (sinks->scenario_start_ns != 0)
 		return scenario_limit(sinks);
 	if (sinks->is_ready)
-		return limit(result->ready_ns, spec->start_timeout_ns, COORD_END_BOOT_TIMEOUT,
-			     "the guest booted, but started no scenario");
-	return limit(0, spec->boot_timeout_ns, COORD_END_BOOT_TIMEOUT, "the guest did not boot");
+		return start_limit(spec, result, result->ready_ns, spec->start_timeout_ns,
+				   "the guest booted, but started no scenario");
+	return start_limit(spec, result, 0, spec->boot_timeout_ns, "the guest did not boot");
 }

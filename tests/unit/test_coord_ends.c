@@ -285,6 +285,44 @@ Test(coord_ends, gives_up_on_a_guest_that_starts_no_scenario)
 	expect_end(COORD_END_BOOT_TIMEOUT, "started no scenario");
 }
 
+/* A VM that says it waited for a CPU far longer than it is there. */
+static uint64_t always_waiting(void *vm)
+{
+	(void)vm;
+	return 1000 * NS_PER_S;
+}
+
+static void run_starved_vm(fake_script script)
+{
+	struct coord_vm_ops ops;
+
+	fake_vm_start(&f.vm, script, &f.spec);
+	ops = *f.spec.vm_ops;
+	ops.cpu_wait_ns = always_waiting;
+	f.spec.vm_ops = &ops;
+	cr_assert_eq(coord_run(&f.spec, &f.result, &f.err), 0, "%s", f.err.text);
+	fake_vm_done(&f.vm);
+}
+
+Test(coord_ends, gives_a_boot_the_time_in_which_the_host_had_no_cpu)
+{
+	f.spec.boot_timeout_ns = 50 * NS_PER_MS;
+	f.spec.cpu_wait_max_ns = 1200 * NS_PER_MS;
+	run_starved_vm(play_silent);
+	expect_end(COORD_END_BOOT_TIMEOUT, " s of them without a CPU of the host)");
+	cr_assert_geq(f.result.gone_ns, 1250 * NS_PER_MS);
+}
+
+Test(coord_ends, does_not_count_what_a_vm_waited_before_it_was_ready)
+{
+	f.spec.boot_timeout_ns = 60 * NS_PER_S;
+	f.spec.start_timeout_ns = 100 * NS_PER_MS;
+	f.spec.cpu_wait_max_ns = 1000 * NS_PER_S;
+	run_starved_vm(play_boots_only);
+	expect_end(COORD_END_BOOT_TIMEOUT, "started no scenario");
+	cr_assert_eq(f.result.cpu_wait_ns, 0);
+}
+
 Test(coord_ends, ends_a_scenario_that_outlives_its_budget)
 {
 	f.spec.workload_duration_ns = 50 * NS_PER_MS;

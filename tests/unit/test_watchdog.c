@@ -109,6 +109,36 @@ Test(watchdog, knows_no_limit_that_was_not_given)
 	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, UINT64_MAX);
 }
 
+Test(watchdog, a_start_is_not_late_because_the_host_had_no_cpu)
+{
+	const struct coord_spec spec = {
+		.boot_timeout_ns = 60 * S,
+		.start_timeout_ns = 40 * S,
+		.cpu_wait_max_ns = 100 * S,
+	};
+	struct coord_result result = { .cpu_wait_ns = 7 * S,
+				       .sinks = { .workload_duration_ns = 10 * S } };
+
+	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, 67 * S);
+	result.cpu_wait_ns = 700 * S;
+	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, 160 * S, "not for ever");
+	result.sinks.is_ready = true;
+	result.ready_ns = 3 * S;
+	result.cpu_wait_ns = 2 * S;
+	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, 45 * S);
+	result.sinks.scenario_start_ns = 4 * S;
+	result.sinks.watchdog_reset_ns = 14 * S;
+	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, 14 * S, "the scenario's time counts");
+}
+
+Test(watchdog, waiting_for_a_cpu_is_no_limit_by_itself)
+{
+	const struct coord_spec spec = { .cpu_wait_max_ns = S };
+	struct coord_result result = { .cpu_wait_ns = S };
+
+	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, UINT64_MAX);
+}
+
 Test(watchdog, the_time_that_the_guest_is_frozen_does_not_count)
 {
 	const struct coord_spec spec = { .boot_timeout_ns = 60 * S };
