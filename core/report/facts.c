@@ -275,6 +275,7 @@ static void take_timing(struct facts *facts, uint64_t host_ns, const char *name,
 	} milestones[] = {
 		{ FACTS_TIMING_PREPARED, &facts->times.prepared_ns },
 		{ FACTS_TIMING_IMAGE, &facts->times.image_ns },
+		{ FACTS_TIMING_WAITED, &facts->times.waited_ns },
 		{ FACTS_TIMING_QEMU, &facts->times.qemu_ns },
 		{ COORD_TIMING_READY, &facts->times.ready_ns },
 	};
@@ -424,14 +425,16 @@ size_t facts_timings(const struct facts *facts, uint64_t judging_ns, uint64_t to
 	} parts[] = {
 		{ "prepare", "prepare", 0, t->prepared_ns },
 		{ "image", "image", t->prepared_ns, t->image_ns },
-		{ "qemu_start", "QEMU start", t->image_ns, t->qemu_ns },
+		{ "waiting", "waiting", t->image_ns, t->waited_ns },
+		{ "qemu_start", "QEMU start", t->waited_ns ? t->waited_ns : t->image_ns,
+		  t->qemu_ns },
 		{ "kernel_to_init", "kernel to init", t->qemu_ns, t->ready_ns },
 		{ "agent_to_scenario", "agent to scenario", t->ready_ns, t->scenario_start_ns },
 		{ "scenario", "scenario", t->scenario_start_ns, t->scenario_end_ns },
 		{ "teardown", "teardown", t->scenario_end_ns, t->summary_ns },
 		{ "judging", "judging", 0, judging_ns },
 	};
-	uint64_t scenario_ns = 0;
+	uint64_t other_ns = t->waited_ns > t->image_ns ? t->waited_ns - t->image_ns : 0;
 	uint64_t total_ns = took_ns ? took_ns : t->last_ns + judging_ns;
 	size_t count = 0;
 
@@ -446,9 +449,9 @@ size_t facts_timings(const struct facts *facts, uint64_t judging_ns, uint64_t to
 	}
 	count += add_scheduler_times(facts, ret + count);
 	if (t->scenario_start_ns > 0 && t->scenario_end_ns > t->scenario_start_ns)
-		scenario_ns = t->scenario_end_ns - t->scenario_start_ns;
+		other_ns += t->scenario_end_ns - t->scenario_start_ns;
 	ret[count++] = (struct timing){ "total", "total", total_ns };
 	ret[count++] = (struct timing){ "overhead", "overhead",
-					total_ns > scenario_ns ? total_ns - scenario_ns : 0 };
+					total_ns > other_ns ? total_ns - other_ns : 0 };
 	return count;
 }

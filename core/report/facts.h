@@ -26,6 +26,7 @@
 /* Texts of the TIMING events that mark the host's milestones. */
 #define FACTS_TIMING_PREPARED "prepared" /* scenario read, plugins loaded, kernel chosen */
 #define FACTS_TIMING_IMAGE "image"	 /* initramfs built */
+#define FACTS_TIMING_WAITED "waited"	 /* it was this run's turn; only where it waited */
 #define FACTS_TIMING_QEMU "qemu"	 /* QEMU runs */
 
 struct facts_worker {
@@ -68,6 +69,7 @@ struct facts_cgroup {
 struct facts_times {
 	uint64_t prepared_ns;
 	uint64_t image_ns;
+	uint64_t waited_ns;
 	uint64_t qemu_ns;
 	uint64_t ready_ns; /* SYS_RDY; the first frame where that is not known */
 	uint64_t scenario_start_ns;
@@ -116,7 +118,7 @@ struct timing {
 	const char *name; /* "kernel to init" */
 	uint64_t ns;
 };
-#define FACTS_TIMINGS_MAX 16
+#define FACTS_TIMINGS_MAX 20
 
 /*
  * How long each part took, from the milestones, and in the guest the parts of a scheduler's life,

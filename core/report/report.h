@@ -63,10 +63,11 @@ int report_text(FILE *out, const struct verdict *verdict, const struct report_sp
  * - workers: [{tid, cgroup_id, group, index, workload, is_complete, exit_kind, exit_value,
  *   work_units, cpu_percent, off_cpu_percent, max_gap_ms, migrations, iterations}], worst first
  * - workers_total: how many reported; more than `workers` has when it was cut
- * - timings: {prepare_s, image_s, qemu_start_s, kernel_to_init_s, agent_to_scenario_s, scenario_s,
- *   teardown_s, judging_s, total_s, overhead_s}; parts that did not happen are left out; and in the
- *   guest scheduler_start_s, scheduler_open_s, scheduler_load_s, scheduler_attach_s,
- *   scheduler_detach_s, scheduler_stop_s, of several schedulers the sums
+ * - timings: {prepare_s, image_s, waiting_s, qemu_start_s, kernel_to_init_s, agent_to_scenario_s,
+ *   scenario_s, teardown_s, judging_s, total_s, overhead_s}; parts that did not happen are left
+ * out; overhead_s is total_s less waiting_s and scenario_s; and in the guest scheduler_start_s,
+ * scheduler_open_s, scheduler_load_s, scheduler_attach_s, scheduler_detach_s, scheduler_stop_s, of
+ * several schedulers the sums
  * - sched_ext: null where the run had none of it, else {ops, state, switch_all, enable_seq,
  *   nr_rejected, exit, events, swaps, programs}: what the kernel said last; events: {NAME: count}
  *   - exit: null, or {kind, number, code, reason, message, source, backtrace, sentence} of the

@@ -336,6 +336,34 @@ Test(report, tells_how_long_each_part_took)
 	free(text);
 }
 
+Test(report, tells_how_long_a_run_waited_for_others)
+{
+	static const struct {
+		const char *milestone;
+		uint64_t at_ns;
+	} milestones[] = { { "image", 1 * NS_PER_S },
+			   { "waited", 4 * NS_PER_S },
+			   { "qemu", 4 * NS_PER_S + NS_PER_S / 2 } };
+	struct timing timings[FACTS_TIMINGS_MAX];
+	struct ktstr_error err;
+	struct facts *facts;
+
+	run_fixture_text(&fixture, RUNFILE_EVENT, RUNFILE_EVENT_TIMING, NS_PER_S / 2, "prepared");
+	for (size_t i = 0; i < ARRAY_SIZE(milestones); i++)
+		run_fixture_text(&fixture, RUNFILE_EVENT, RUNFILE_EVENT_TIMING, milestones[i].at_ns,
+				 milestones[i].milestone);
+	run_fixture_close(&fixture);
+	cr_assert_eq(facts_read(fixture.fd, fixture.path, &facts, &err), 0, "%s", err.text);
+	cr_assert_eq(facts_timings(facts, 0, 5 * NS_PER_S, timings), 6);
+	cr_assert_str_eq(timings[2].key, "waiting");
+	cr_assert_eq(timings[2].ns, 3 * NS_PER_S);
+	cr_assert_str_eq(timings[3].key, "qemu_start");
+	cr_assert_eq(timings[3].ns, NS_PER_S / 2);
+	cr_assert_str_eq(timings[5].key, "overhead");
+	cr_assert_eq(timings[5].ns, 2 * NS_PER_S, "waiting is no work of ours");
+	facts_free(facts);
+}
+
 Test(report, leaves_out_parts_that_did_not_happen)
 {
 	struct timing timings[FACTS_TIMINGS_MAX];
