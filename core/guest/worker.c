@@ -222,8 +222,6 @@ __attribute__((noreturn)) static void worker_main(struct worker_slot *slot,
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != session)
 		_exit(1);
-	/* What the kernel calls it when a scheduler does not let it run. */
-	(void)prctl(PR_SET_NAME, "worker");
 	crash_ignore();
 	close_session_fds(gate->ready[1], gate->start[0]);
 	if (privilege_drop() < 0)
@@ -272,6 +270,7 @@ static int start_worker(struct workers *workers, struct spawn *spawn,
 	struct worker *worker = &spawn->workers[index];
 	struct epoll_event event = { .events = EPOLLIN };
 	sigset_t stop_signal, before;
+	char name[16] = "";
 	pid_t session = getpid();
 
 	prepare_slot(workers, spawn, spec, index);
@@ -281,9 +280,14 @@ static int start_worker(struct workers *workers, struct spawn *spawn,
 	(void)sigemptyset(&stop_signal);
 	(void)sigaddset(&stop_signal, SIGUSR1);
 	(void)sigprocmask(SIG_BLOCK, &stop_signal, &before);
+	/* A worker has its name from birth: a scheduler may not even let it begin, and then it is
+	 * what the kernel calls it. */
+	(void)prctl(PR_GET_NAME, name);
+	(void)prctl(PR_SET_NAME, "worker");
 	worker->pid = fork();
 	if (worker->pid == 0)
 		worker_main(worker->slot, spawn->ops, gate, session);
+	(void)prctl(PR_SET_NAME, name);
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	if (worker->pid < 0)
 		return ktstr_fail(err, -errno, "cannot start worker %u (%s): %s", index,
