@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ktstr/scenario.h"
@@ -21,7 +22,7 @@
 #define CAT_BYTES 131072u /* what cat(1) reads at once */
 /* A frame that the agent has passed on before it takes the next. */
 #define LARGE_BYTES (2u << 20)
-#define REST_NS UINT64_C(50000000)
+#define REST_NS 50000000L
 
 enum {
 	P_MEGABYTES,
@@ -170,9 +171,11 @@ static int settle(struct probe *probe)
 /* Let it pass on the last one, too: nobody else may write to the port meanwhile. */
 static int rest(struct probe *probe)
 {
+	const struct timespec pause = { .tv_nsec = REST_NS };
 	int rc = settle(probe);
 
-	return rc < 0 ? rc : ktstr_hold(probe->guest, REST_NS, probe->err);
+	(void)nanosleep(&pause, NULL);
+	return rc;
 }
 
 static int send_by_frames(struct probe *probe)
