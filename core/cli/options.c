@@ -224,6 +224,31 @@ static int set_kind(struct cli_options *o, const char *argument, struct ktstr_er
 	return 0;
 }
 
+static int add_fragment(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	(void)err;
+	o->fragments[o->build.fragment_count++] = argument;
+	return 0;
+}
+
+static int set_name(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	(void)err;
+	o->build.name = argument;
+	return 0;
+}
+
+static int set_jobs(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	int64_t jobs;
+
+	if (parse_int(argument, &jobs) < 0 || jobs < 1 || jobs > KERNEL_BUILD_JOBS_MAX)
+		return ktstr_fail(err, -EINVAL, "--jobs: '%s' is no number from 1 to %u", argument,
+				  KERNEL_BUILD_JOBS_MAX);
+	o->build.jobs = (uint32_t)jobs;
+	return 0;
+}
+
 static int set_quiet(struct cli_options *o, const char *argument, struct ktstr_error *err)
 {
 	(void)argument;
@@ -269,6 +294,10 @@ static const struct option_row rows[] = {
 	  set_timeout },
 	{ "if-missing", 0, NULL, CLI_IF_MISSING, "fetch only when there is none yet",
 	  set_if_missing },
+	{ "config", 0, "FRAGMENT", CLI_BUILD,
+	  "build: a file with lines for the kernel's config; may be repeated", add_fragment },
+	{ "name", 0, "NAME", CLI_BUILD, "build: what the kernel's release ends in", set_name },
+	{ "jobs", 0, "NUMBER", CLI_BUILD, "build: compilers at once (as many as CPUs)", set_jobs },
 	{ "kind", 0, "KIND", CLI_KIND, "only plugins of this kind", set_kind },
 	{ "stats", 0, "DURATION", CLI_RUN_DIR, "ask the scheduler for statistics so often",
 	  set_stats },
@@ -388,7 +417,8 @@ int cli_options_parse(int argc, char **argv, uint32_t mask, struct cli_options *
 	*ret = (struct cli_options){ 0 };
 	ret->checkers = calloc((size_t)argc + 1, sizeof(*ret->checkers));
 	ret->plugin_folders = calloc((size_t)argc + 1, sizeof(*ret->plugin_folders));
-	if (!ret->checkers || !ret->plugin_folders)
+	ret->fragments = calloc((size_t)argc + 1, sizeof(*ret->fragments));
+	if (!ret->checkers || !ret->plugin_folders || !ret->fragments)
 		return ktstr_fail(err, -ENOMEM, "cannot read the command line: out of memory");
 	ret->run.is_json = asks_for_json(argc, argv, mask);
 	make_tables(mask, &tables);
@@ -406,6 +436,7 @@ int cli_options_parse(int argc, char **argv, uint32_t mask, struct cli_options *
 	ret->argument_count = (size_t)(argc - optind);
 	ret->run.checkers = ret->checkers;
 	ret->run.plugin_folders = ret->plugin_folders;
+	ret->build.fragments = ret->fragments;
 	return rc;
 }
 
@@ -415,6 +446,7 @@ void cli_options_done(struct cli_options *options)
 		return;
 	free(options->checkers);
 	free(options->plugin_folders);
+	free(options->fragments);
 	*options = (struct cli_options){ 0 };
 }
 

@@ -11,6 +11,7 @@
 #include "ktstr/error.h"
 #include "report/compare.h"
 #include "run/run.h"
+#include "vm/kernel_build.h"
 
 /* Which options a command takes. */
 #define CLI_SCENARIO 0x0001u
@@ -29,6 +30,7 @@
 #define CLI_BASES 0x2000u  /* --all, --size */
 #define CLI_VERIFY 0x4000u /* --verify-restore */
 #define CLI_ALWAYS 0x8000u /* --help */
+#define CLI_BUILD 0x10000u /* --config, --name, --jobs */
 
 struct cli_options {
 	struct run_options run; /* borrows what is below, and argv */
@@ -39,11 +41,13 @@ struct cli_options {
 	uint32_t kind; /* --kind; 0: all */
 	bool has_all;
 	bool has_size;
-	uint64_t size;	   /* --size */
-	bool is_verifying; /* --verify-restore */
+	uint64_t size;		   /* --size */
+	bool is_verifying;	   /* --verify-restore */
+	struct kernel_build build; /* its source is no option */
 	bool has_help;
 	const char **checkers;
 	const char **plugin_folders;
+	const char **fragments;
 	char **arguments; /* what is no option, in the caller's argv */
 	size_t argument_count;
 };

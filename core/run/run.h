@@ -69,9 +69,11 @@ int run_check_scenarios(char *const *scenarios, size_t count, const struct run_o
 int run_list_plugins(uint32_t kind, char *const *names, size_t name_count,
 		     const struct run_options *options);
 
-/* `ktstr kernel list` and `ktstr kernel fetch`. */
+/* `ktstr kernel list`, `ktstr kernel fetch` and `ktstr kernel build`. */
 int run_list_kernels(const struct run_options *options);
 int run_fetch_kernel(const struct run_options *options);
+struct kernel_build;
+int run_build_kernel(const struct kernel_build *build, const struct run_options *options);
 
 /* `ktstr bases list`, and `ktstr bases prune` down to @bytes_max in all. */
 #define RUN_BASES_MAX UINT64_MAX /* what runs leave by themselves */

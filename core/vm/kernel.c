@@ -162,6 +162,16 @@ static int learn(const struct kernel_places *places, struct kernel *kernel,
 	return code;
 }
 
+/* What is there under that name; else a word is the name of an entry of the cache. */
+static char *named(const struct kernel_places *places, const char *path)
+{
+	char *folder = NULL;
+
+	if (places->cache && !strchr(path, '/') && access(path, F_OK))
+		folder = kernel_cache_named(places->cache, path);
+	return folder ? folder : strdup(path);
+}
+
 /* A folder stands for the image in it. */
 static char *image_in(const char *path)
 {
@@ -184,7 +194,8 @@ static char *image_in(const char *path)
 static int load_path(const struct kernel_places *places, const char *path, const char *origin,
 		     bool may_unpack, struct kernel **ret, struct ktstr_error *err)
 {
-	_cleanup_free_ char *file = image_in(path);
+	_cleanup_free_ char *place = named(places, path);
+	_cleanup_free_ char *file = place ? image_in(place) : NULL;
 	_cleanup_free_ char *folder = file ? folder_of(file) : NULL;
 	struct kernel_image image;
 	struct ktstr_error unused;

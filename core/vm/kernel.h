@@ -8,7 +8,8 @@
  * when its config says CONFIG_SCHED_CLASS_EXT=y. A path that was asked for is never replaced by
  * another kernel.
  *
- * A path may also name a folder: a cache entry, or the build tree of a kernel. A bzImage that lies
+ * A path may also name a folder: a cache entry, or the build tree of a kernel. A word that is no
+ * path may be the release of a cache entry, or what follows a '-' at its end. A bzImage that lies
  * elsewhere is unpacked into the cache on first use, where a few such copies are kept.
  *
  * A cache entry is a folder <cache>/kernels/<release>/ with vmlinuz, vmlinux (unpacked: boots about

@@ -18,6 +18,8 @@
 #include "ktstr/error.h"
 #include "vm/kernel.h"
 
+#define KERNEL_BUILD_JOBS_MAX 4096u
+
 struct kernel_build {
 	const char *source; /* a tree, a tarball, or a package's name */
 	/* Files with lines of a config, which count over ktstr's own and those before them. */

@@ -10,7 +10,6 @@
 #include "vm/kernel_build_run.h"
 
 #define CONFIG_BYTES_MAX (8u << 20)
-#define JOBS_MAX 4096u
 #define SHOW_NS (200 * NS_PER_MS)
 #define WORDS_MAX 12
 
@@ -99,7 +98,7 @@ static int make(struct build_job *job, const char *target, struct ktstr_error *e
 
 	if (count == 0)
 		count = sched_getaffinity(0, sizeof(cpus), &cpus) ? 1 : (uint32_t)CPU_COUNT(&cpus);
-	jobs = str_format("-j%" PRIu32, count < JOBS_MAX ? count : JOBS_MAX);
+	jobs = str_format("-j%" PRIu32, count < KERNEL_BUILD_JOBS_MAX ? count : KERNEL_BUILD_JOBS_MAX);
 	const char *const argv[WORDS_MAX] = {
 		"make",
 		"-C",

@@ -141,6 +141,38 @@ int kernel_cache_find(const char *cache, const char *package, const char *versio
 	return 0;
 }
 
+static bool is_ending(const char *release, const char *name)
+{
+	size_t length = strlen(release), end = strlen(name);
+
+	return end > 0 && length > end && release[length - end - 1] == '-' &&
+	       strcmp(release + length - end, name) == 0;
+}
+
+char *kernel_cache_named(const char *cache, const char *name)
+{
+	_cleanup_free_ char *kernels = kernel_cache_kernels(cache);
+	const char *found = NULL;
+	char **names = NULL;
+	char *folder = NULL;
+	size_t count = 0;
+
+	if (!kernels || kernel_list_names(kernels, &names, &count))
+		return NULL;
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(names[i], name) == 0)
+			found = names[i];
+	}
+	for (size_t i = 0; !found && i < count; i++) {
+		if (is_ending(names[i], name))
+			found = names[i];
+	}
+	if (found)
+		folder = str_format("%s/%s", kernels, found);
+	kernel_list_free_names(names, count);
+	return folder;
+}
+
 /* An entry that cannot be used, with the reason. NULL when out of memory. */
 static struct kernel *damaged_entry(const char *folder, const char *name,
 				    const struct ktstr_error *why)

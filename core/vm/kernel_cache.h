@@ -33,6 +33,10 @@ int kernel_cache_begin(const char *cache, char **ret_folder, struct ktstr_error 
 int kernel_cache_find(const char *cache, const char *package, const char *version,
 		      struct kernel **ret);
 
+/* The folder of the entry whose release is @name, or else of the newest one whose release ends in
+ * "-@name". The caller frees; NULL: there is none, or no memory. */
+char *kernel_cache_named(const char *cache, const char *name);
+
 /* Append every entry, the newest release first. Damaged ones have a problem. */
 int kernel_cache_list(const char *cache, struct kernel_list *list, struct ktstr_error *err);
 
