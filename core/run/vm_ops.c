@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "run/cpu_wait.h"
 #include "vm/vm.h"
 
 static_assert(COORD_WATCHES_MAX < VM_WATCHES_MAX, "slot 0 is no watch of a guest's");
@@ -89,11 +90,17 @@ static int find_hit(void *vm, uint32_t *ret_slot, uint32_t *ret_cpu, struct ktst
 	return rc;
 }
 
+static uint64_t get_cpu_wait(void *vm)
+{
+	return cpu_wait_ns(vm_pid(vm));
+}
+
 const struct coord_vm_ops run_vm_ops = {
 	.poll = poll_vm,
 	.quit = quit_vm,
 	.kill = kill_vm,
 	.wait = wait_vm,
+	.cpu_wait_ns = get_cpu_wait,
 	.freeze = freeze_vm,
 	.thaw = thaw_vm,
 	.registers = read_registers,

@@ -1,4 +1,7 @@
 ktstr_unit_test(observe ktstr_run)
+ktstr_unit_test(budget ktstr_run)
+ktstr_unit_test(queue ktstr_run)
+ktstr_unit_test(cpu_wait ktstr_run)
 ktstr_unit_test(run_list ktstr_run)
 ktstr_unit_test(run_paths ktstr_run)
 ktstr_unit_test(run_needs ktstr_run)
