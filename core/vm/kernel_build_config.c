@@ -2,6 +2,7 @@
 #include "vm/kernel_build_config.h"
 
 #include <ctype.h>
+#include <stdbool.h>
 
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -217,7 +218,7 @@ static int add_reason(const struct build_option *option, const struct kconfig_fa
 			      str_text(&names));
 	else if (rc == 0 && !fact->has_prompt)
 		rc = str_add(out, "it cannot be chosen, only follows from others");
-	else if (rc == 0 && fact->is_choice)
+	else if (rc == 0 && fact->choice > 0)
 		rc = str_add(out, "another one of its choice is taken");
 	else if (rc == 0)
 		rc = str_add(out, "the kernel's Kconfig has another value for it");
@@ -250,40 +251,35 @@ static int report(const struct build_option *option, const struct kconfig_fact *
 	return rc;
 }
 
-/* Those of @wanted that are not so, as indices. The caller frees; NULL: no memory. */
-static size_t *find_wrong(const struct build_options *wanted, const char *config, size_t *ret_count)
+/* Which of @wanted are so. The caller frees; NULL: no memory. */
+static bool *find_met(const struct build_options *wanted, const char *config, size_t *ret_count)
 {
-	size_t *wrong = calloc(wanted->count + 1, sizeof(*wrong));
+	bool *met = calloc(wanted->count + 1, sizeof(*met));
 
 	*ret_count = 0;
-	for (size_t i = 0; wrong && i < wanted->count; i++) {
+	for (size_t i = 0; met && i < wanted->count; i++) {
 		_cleanup_free_ char *is = build_config_value(config, wanted->items[i].name);
 
 		if (!is) {
-			free(wrong);
+			free(met);
 			return NULL;
 		}
-		if (strcmp(is, wanted->items[i].value) != 0)
-			wrong[(*ret_count)++] = i;
+		met[i] = strcmp(is, wanted->items[i].value) == 0;
+		*ret_count += met[i];
 	}
-	return wrong;
+	return met;
 }
 
-static int fail_wrong(const struct build_options *wanted, const size_t *wrong, size_t count,
-		      struct ktstr_error *err)
+/* Did another fragment take another one of its choice? Then it is overridden as if by name. */
+static bool is_overridden(const struct build_options *wanted, const struct kconfig_fact *facts,
+			  const bool *met, size_t at)
 {
-	struct str names = { 0 };
-	int code;
-
-	for (size_t i = 0; i < count; i++)
-		(void)str_addf(&names, "%s" PREFIX "%s", i > 0 ? ", " : "",
-			       wanted->items[wrong[i]].name);
-	code = ktstr_fail(err, -EINVAL,
-			  "the config does not come out as the fragments say; change them, or say "
-			  "otherwise in one more --config: %s",
-			  str_text(&names));
-	str_done(&names);
-	return code;
+	for (size_t i = 0; i < wanted->count; i++)
+		if (met[i] && facts[at].choice > 0 && facts[i].choice == facts[at].choice &&
+		    strcmp(wanted->items[i].value, "y") == 0 &&
+		    strcmp(wanted->items[i].fragment, wanted->items[at].fragment) != 0)
+			return true;
+	return false;
 }
 
 int build_config_check(const struct build_options *wanted, const char *text, const char *tree,
@@ -291,22 +287,36 @@ int build_config_check(const struct build_options *wanted, const char *text, con
 		       struct ktstr_error *err)
 {
 	_cleanup_free_ struct kconfig_fact *facts = NULL;
-	_cleanup_free_ size_t *wrong = NULL;
+	_cleanup_free_ bool *met = NULL;
+	struct str names = { 0 };
 	size_t count;
 	int rc = 0;
 
-	wrong = find_wrong(wanted, text, &count);
-	if (wrong && count == 0)
+	met = find_met(wanted, text, &count);
+	if (met && count == wanted->count)
 		return 0;
-	facts = wrong ? calloc(count, sizeof(*facts)) : NULL;
+	facts = met ? calloc(wanted->count, sizeof(*facts)) : NULL;
 	if (!facts)
 		return ktstr_fail(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < count; i++)
-		facts[i].name = wanted->items[wrong[i]].name;
-	(void)kconfig_look_up(tree, facts, count); /* then there is less to say */
-	for (size_t i = 0; i < count && rc == 0; i++)
-		rc = report(&wanted->items[wrong[i]], &facts[i], text, problem, arg);
-	kconfig_facts_done(facts, count);
-	return rc ? ktstr_fail(err, -ENOMEM, "out of memory")
-		  : fail_wrong(wanted, wrong, count, err);
+	for (size_t i = 0; i < wanted->count; i++)
+		facts[i].name = wanted->items[i].name;
+	(void)kconfig_look_up(tree, facts, wanted->count); /* then there is less to say */
+	for (size_t i = 0; i < wanted->count && rc == 0; i++) {
+		if (met[i] || is_overridden(wanted, facts, met, i))
+			continue;
+		rc = report(&wanted->items[i], &facts[i], text, problem, arg);
+		if (rc == 0)
+			rc = str_addf(&names, "%s" PREFIX "%s", names.length > 0 ? ", " : "",
+				      wanted->items[i].name);
+	}
+	kconfig_facts_done(facts, wanted->count);
+	if (rc < 0)
+		rc = ktstr_fail(err, -ENOMEM, "out of memory");
+	else if (names.length > 0)
+		rc = ktstr_fail(err, -EINVAL,
+				"the config does not come out as the fragments say; change them, "
+				"or say otherwise in one more --config: %s",
+				str_text(&names));
+	str_done(&names);
+	return rc;
 }

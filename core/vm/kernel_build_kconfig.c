@@ -16,7 +16,7 @@
 /* What holds for all that stands between `if` or `menu` and its end. */
 struct block {
 	struct str condition;
-	bool is_choice;
+	size_t choice; /* 0: it is none */
 };
 
 struct scan {
@@ -25,6 +25,7 @@ struct scan {
 	size_t count;
 	size_t files;
 	size_t nesting;
+	size_t choices;
 	struct block blocks[DEPTH_MAX];
 	size_t depth;
 };
@@ -94,7 +95,8 @@ static int begin_entry(struct reader *reader, const char *name)
 		return 0;
 	fact->is_known = true;
 	for (size_t i = 0; i < scan->depth && rc == 0; i++) {
-		fact->is_choice |= scan->blocks[i].is_choice;
+		if (scan->blocks[i].choice > 0)
+			fact->choice = scan->blocks[i].choice;
 		if (scan->blocks[i].condition.length > 0)
 			rc = str_add(&fact->depends, str_text(&scan->blocks[i].condition));
 	}
@@ -108,7 +110,7 @@ static int begin_block(struct reader *reader, const char *condition, bool is_cho
 	reader->owner = OWNER_BLOCK;
 	if (scan->depth == DEPTH_MAX)
 		return -ELOOP;
-	scan->blocks[scan->depth] = (struct block){ .is_choice = is_choice };
+	scan->blocks[scan->depth] = (struct block){ .choice = is_choice ? ++scan->choices : 0 };
 	return add_condition(&scan->blocks[scan->depth++].condition, condition);
 }
 

@@ -13,7 +13,7 @@ struct kconfig_fact {
 	const char *name;     /* "SCHED_CLASS_EXT" */
 	bool is_known;	      /* there is such an option, for x86 */
 	bool has_prompt;      /* it is for choosing */
-	bool is_choice;	      /* one of several */
+	size_t choice;	      /* of several that exclude each other the same number; 0: none */
 	struct str depends;   /* conditions that all must hold, one a line */
 	struct str selectors; /* options that turn it on, one a line */
 };

@@ -98,7 +98,8 @@ static int make(struct build_job *job, const char *target, struct ktstr_error *e
 
 	if (count == 0)
 		count = sched_getaffinity(0, sizeof(cpus), &cpus) ? 1 : (uint32_t)CPU_COUNT(&cpus);
-	jobs = str_format("-j%" PRIu32, count < KERNEL_BUILD_JOBS_MAX ? count : KERNEL_BUILD_JOBS_MAX);
+	jobs = str_format("-j%" PRIu32,
+			  count < KERNEL_BUILD_JOBS_MAX ? count : KERNEL_BUILD_JOBS_MAX);
 	const char *const argv[WORDS_MAX] = {
 		"make",
 		"-C",
