@@ -31,6 +31,9 @@ void port_done(struct port *port);
 int port_open(const char *sysfs, const char *dev, const char *name, uint64_t timeout_ns,
 	      struct ktstr_error *err);
 
+/* Bytes as they are, outside of the account. 0, or a negative errno. */
+int port_write(int fd, const void *bytes, size_t length);
+
 /* Send one frame. 0, -EMSGSIZE, or what the write said; after that the stream is broken. */
 int port_send(struct port *port, uint32_t msg_type, const void *payload, uint32_t length);
 

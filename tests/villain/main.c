@@ -75,7 +75,7 @@ void header_bytes(const struct ktstr_frame_header *header, uint8_t ret[WIRE_HEAD
 
 void villain_write(struct villain *v, const void *bytes, size_t length)
 {
-	int rc = io_write_all(v->port.fd, bytes, length);
+	int rc = port_write(v->port.fd, bytes, length);
 
 	if (rc < 0)
 		villain_die("cannot write to the port: %s", strerror(-rc));

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,12 @@ static int write_all(int fd, const uint8_t *data, size_t length)
 	while (length > 0) {
 		ssize_t n = write(fd, data, length);
 
+		if (n < 0 && errno == EAGAIN) {
+			struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
+
+			(void)poll(&poll_fd, 1, 5); /* as the agent does */
+			continue;
+		}
 		if (n <= 0)
 			return n < 0 ? -errno : -EIO;
 		data += n;
