@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "judge/grounds.h"
 
 void reason_add(struct verdict *verdict, const char *format, ...)
@@ -33,6 +34,18 @@ void reason_wrong_plugins(struct verdict *v, const struct decision *d)
 {
 	(void)d;
 	reason_add(v, "the guest did not run what was sent: %s", v->evidence.hello_mismatch);
+}
+
+void reason_clock_runs_away(struct verdict *v, const struct decision *d)
+{
+	const struct scx *scx = &v->evidence.scx;
+
+	(void)d;
+	reason_add(v,
+		   "the guest's clock ran away: it counted %.1f s in %.1f s, so no time in this "
+		   "run means anything; run it again",
+		   (double)scx->guest_took_ns / (double)NS_PER_S,
+		   (double)scx->host_took_ns / (double)NS_PER_S);
 }
 
 void reason_scheduler_died(struct verdict *v, const struct decision *d)

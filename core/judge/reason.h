@@ -16,6 +16,7 @@ __attribute__((format(printf, 2, 3))) void reason_add(struct verdict *verdict, c
 const char *reason_of_checker(const struct decision *decision, uint32_t outcome);
 
 void reason_wrong_plugins(struct verdict *v, const struct decision *d);
+void reason_clock_runs_away(struct verdict *v, const struct decision *d);
 void reason_scheduler_died(struct verdict *v, const struct decision *d);
 void reason_scheduler_did_not_start(struct verdict *v, const struct decision *d);
 void reason_scenario_failed(struct verdict *v, const struct decision *d);

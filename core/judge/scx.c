@@ -12,6 +12,9 @@
 #include "base/str.h"
 #include "wire/payload.h"
 
+/* Frames of the guest lie in buffers for so long at most, when the host is busy. */
+#define CLOCK_TOLERANCE_NS (2 * NS_PER_S)
+
 /* Bytes of a reason or a message that are kept. */
 #define TEXT_KEPT_MAX 400u
 
@@ -76,6 +79,11 @@ static int take_exit(struct scx *scx, const struct ktstr_frame *frame)
 	return 0;
 }
 
+bool scx_clock_runs_away(const struct scx *scx)
+{
+	return scx->guest_took_ns > 2 * scx->host_took_ns + CLOCK_TOLERANCE_NS;
+}
+
 static void forget_exit(struct scx *scx)
 {
 	free(scx->exit_reason);
@@ -92,6 +100,13 @@ static void take_state(struct scx *scx, const struct ktstr_frame *frame)
 
 	if (wire_decode_scx_state(frame->payload, frame->length, &state, &events) < 0)
 		return;
+	if (!scx->has_state) {
+		scx->first_guest_ns = state.guest_ns;
+		scx->first_host_ns = frame->host_ns;
+	}
+	/* Differences of what a guest says may be anything. */
+	scx->guest_took_ns = state.guest_ns - scx->first_guest_ns;
+	scx->host_took_ns = frame->host_ns - scx->first_host_ns;
 	scx->has_state = true;
 	scx->state = state;
 	if (state.when == KTSTR_SCX_DIED)

@@ -45,6 +45,10 @@ struct scx {
 	/* The last SCX_STATE. */
 	bool has_state;
 	struct ktstr_scx_state state;
+	/* How long it was from the first SCX_STATE to the last, by the guest's clock and by the
+	 * host's. */
+	uint64_t first_guest_ns, first_host_ns;
+	uint64_t guest_took_ns, host_took_ns;
 	/* LIFECYCLE said that the scheduler is to blame for not having started. */
 	bool has_died_at_start;
 	char *start_error; /* why; NULL: it did not say */
@@ -54,6 +58,13 @@ struct scx {
 	uint32_t step;
 	uint64_t place_ns; /* host_ns at which it was reached */
 };
+
+/*
+ * Does the guest's clock run away? It cannot be ahead of the host's by more than frames can be late
+ * in bunches; a guest that measured its TSC wrongly is, many times over, and no time in such a run
+ * means anything.
+ */
+bool scx_clock_runs_away(const struct scx *scx);
 
 /* The next frame, whose CRC is right. What cannot be decoded changes nothing. 0 or -ENOMEM. */
 int scx_take(struct scx *scx, const struct ktstr_frame *frame);

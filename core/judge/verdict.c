@@ -23,6 +23,11 @@ struct rule {
 	void (*explain)(struct verdict *verdict, const struct decision *decision);
 };
 
+static bool clock_runs_away(const struct verdict *v)
+{
+	return scx_clock_runs_away(&v->evidence.scx);
+}
+
 static bool wrong_plugins(const struct verdict *v)
 {
 	return v->evidence.hello_mismatch != NULL;
@@ -226,7 +231,7 @@ static bool all_passed(const struct verdict *v)
 
 	if (!grounds_are_whole(v) || !grounds_ended_by(v, COORD_END_STREAM) || !e->has_result ||
 	    e->result_outcome != KTSTR_OUTCOME_PASS || e->hello_count == 0 || e->hello_mismatch ||
-	    e->has_error || e->malformed)
+	    e->has_error || e->malformed || clock_runs_away(v))
 		return false;
 	for (size_t i = 0; i < v->decision_count; i++) {
 		const struct decision *d = &v->decisions[i];
@@ -264,6 +269,7 @@ static bool no_rule(const struct verdict *v)
 static const struct rule rules[] = {
 	/* What ran is not what was to be tested: nothing it did says anything. */
 	RUN(wrong_plugins, ERROR, .explain = reason_wrong_plugins),
+	RUN(clock_runs_away, ERROR, .explain = reason_clock_runs_away),
 	/* A failure that was seen stays one, whatever broke after it. */
 	RUN(scheduler_died, FAIL, .explain = reason_scheduler_died),
 	RUN(scheduler_did_not_start, FAIL, .explain = reason_scheduler_did_not_start),

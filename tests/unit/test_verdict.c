@@ -67,11 +67,29 @@ static void set_mismatch(struct run *run)
 	run->v.evidence.hello_mismatch = (char *)"it loaded another one";
 }
 
+static void let_the_clock_run_away(struct run *run)
+{
+	run->v.evidence.scx.guest_took_ns = UINT64_C(26400000000);
+	run->v.evidence.scx.host_took_ns = UINT64_C(1000000000);
+}
+
+static void let_the_clock_be_ahead(struct run *run)
+{
+	run->v.evidence.scx.guest_took_ns = UINT64_C(4000000000);
+	run->v.evidence.scx.host_took_ns = UINT64_C(1000000000);
+}
+
 static void set_sched_exit(struct run *run)
 {
 	run->v.evidence.sched_exit_text = (char *)"runnable task stall";
 	run->v.evidence.summary.is_sched_exit = 1;
 	run->v.evidence.summary.end_reason = COORD_END_SCHED_EXIT;
+}
+
+static void fail_with_a_wrong_clock(struct run *run)
+{
+	let_the_clock_run_away(run);
+	set_sched_exit(run);
 }
 
 static void set_sched_exit_without_frame(struct run *run)
@@ -467,6 +485,13 @@ static const struct {
 	{ one_skips, PASS, "all_passed", "" },
 	{ set_mismatch, ERROR, "wrong_plugins",
 	  "the guest did not run what was sent: it loaded another one" },
+	{ let_the_clock_be_ahead, PASS, "all_passed", "" },
+	{ let_the_clock_run_away, ERROR, "clock_runs_away",
+	  "the guest's clock ran away: it counted 26.4 s in 1.0 s, so no time in this run means "
+	  "anything; run it again" },
+	{ fail_with_a_wrong_clock, ERROR, "clock_runs_away",
+	  "the guest's clock ran away: it counted 26.4 s in 1.0 s, so no time in this run means "
+	  "anything; run it again" },
 	{ set_sched_exit, FAIL, "scheduler_died", "the scheduler died: runnable task stall" },
 	{ set_sched_exit_without_frame, FAIL, "scheduler_died",
 	  "the scheduler died: it did not say why" },
