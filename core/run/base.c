@@ -23,6 +23,7 @@
 #include "vm/job.h"
 #include "vm/kernel.h"
 #include "vm/qemu_argv.h"
+#include "vm/tsc.h"
 #include "vm/vm.h"
 #include "wire/frame.h"
 #include "wire/job_area.h"
@@ -119,6 +120,9 @@ static int add_host(struct str *key)
 
 static int add_words(struct str *key, const struct run_base_spec *spec, const char *program)
 {
+	/* Without what is measured on this host anew each time. */
+	_cleanup_free_ char *append =
+		kernel_command_line(spec->prepared->is_kvm, 0, spec->is_verbose);
 	const struct scenario_spec *scenario = spec->prepared->spec;
 	int memory_fds[BASE_NODES_MAX];
 	struct qemu_spec qemu = {
@@ -127,7 +131,7 @@ static int add_words(struct str *key, const struct run_base_spec *spec, const ch
 		.topology = scenario->vm.topology,
 		.memory_bytes = spec->image->memory_bytes,
 		.kernel = spec->prepared->kernel->boot,
-		.append = spec->append,
+		.append = append,
 		.qmp_fd = KEY_FD,
 		.com1_fd = KEY_FD,
 		.com2_fd = KEY_FD,
@@ -143,6 +147,8 @@ static int add_words(struct str *key, const struct run_base_spec *spec, const ch
 	char **words = NULL;
 	int rc;
 
+	if (!append)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < BASE_NODES_MAX; i++)
 		memory_fds[i] = KEY_FD;
 	rc = qemu_argv(&qemu, &words, &ignored);
@@ -273,6 +279,8 @@ static int boot_and_save(const struct run_base_spec *spec, const struct base *ba
 			 struct ktstr_error *err)
 {
 	const struct scenario_spec *scenario = spec->prepared->spec;
+	_cleanup_free_ char *append =
+		kernel_command_line(false, tsc_measure_khz(), spec->is_verbose);
 	const struct vm_files files = base_files(base, false);
 	struct boot boot = { .job_fd = -1,
 			     .console_fd = spec->console_fd,
@@ -284,11 +292,12 @@ static int boot_and_save(const struct run_base_spec *spec, const struct base *ba
 		.memory_bytes = spec->image->memory_bytes,
 		.kernel = spec->prepared->kernel->boot,
 		.initramfs_fds = { spec->image->base_fd, -1 },
-		.append = spec->boot_append,
+		.append = append,
 		.job_bytes = JOB_AREA_BYTES,
 		.files = &files,
 	};
-	int rc = job_new_empty(&boot.job_fd, err);
+	int rc = append ? job_new_empty(&boot.job_fd, err)
+			: ktstr_fail(err, -ENOMEM, "cannot start the VM: out of memory");
 
 	vm_spec.job_fd = boot.job_fd;
 	if (rc == 0)

@@ -26,10 +26,9 @@ uint64_t run_base_bytes_max(void);
 struct run_base_spec {
 	const struct prepared *prepared;
 	const struct image *image;
-	const char *append;	 /* kernel command line, but for what is measured on this host */
-	const char *boot_append; /* kernel command line of a boot */
-	int console_fd;		 /* where the console of a boot is written; -1: nowhere */
-	int signal_fd;		 /* readable: give up; -1: none */
+	bool is_verbose; /* the kernel's messages */
+	int console_fd;	 /* where the console of a boot is written; -1: nowhere */
+	int signal_fd;	 /* readable: give up; -1: none */
 };
 
 /*

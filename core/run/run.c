@@ -97,29 +97,34 @@ static int stage_image(struct run *run, struct ktstr_error *err)
 	return rc;
 }
 
-static char *command_line(const struct run *run, bool is_for_host)
+/* Boot it for this run alone. */
+static int boot(struct run *run, struct vm_spec *spec, struct ktstr_error *err)
 {
-	bool is_kvm = run->prepared->is_kvm;
+	_cleanup_free_ char *append = kernel_command_line(
+		spec->is_kvm, spec->is_kvm ? 0 : tsc_measure_khz(), run->options->is_verbose);
+	int rc;
 
-	return kernel_command_line(is_kvm, is_kvm || !is_for_host ? 0 : tsc_measure_khz(),
-				   run->options->is_verbose);
+	if (!append)
+		return ktstr_fail(err, -ENOMEM, "cannot start the VM: out of memory");
+	spec->append = append;
+	rc = vm_start(spec, &run->vm, err);
+	spec->append = NULL;
+	return rc;
 }
 
 /* Start from a saved machine. Whatever is wrong with that, the run can boot. */
 static int restore(struct run *run, struct vm_spec *spec, struct ktstr_error *err)
 {
-	_cleanup_free_ char *append = command_line(run, false);
 	const struct run_base_spec base_spec = {
 		.prepared = run->prepared,
 		.image = &run->image,
-		.append = append,
-		.boot_append = spec->append,
+		.is_verbose = run->options->is_verbose,
 		.console_fd = run->record.console_fd,
 		.signal_fd = run->signals.fd,
 	};
 	struct vm_files files;
 	struct base base;
-	int rc = append ? run_base_get(&base_spec, &base, err) : -ENOMEM;
+	int rc = run_base_get(&base_spec, &base, err);
 
 	if (rc < 0)
 		return rc;
@@ -141,21 +146,17 @@ static int restore(struct run *run, struct vm_spec *spec, struct ktstr_error *er
 static int stage_vm(struct run *run, struct ktstr_error *err)
 {
 	const struct prepared *p = run->prepared;
-	_cleanup_free_ char *append = command_line(run, true);
 	struct vm_spec spec = {
 		.is_kvm = p->is_kvm,
 		.topology = p->spec->vm.topology,
 		.memory_bytes = run->image.memory_bytes,
 		.kernel = p->kernel->boot,
 		.initramfs_fds = { run->image.base_fd, -1 },
-		.append = append,
 		.job_fd = run->image.job_fd,
 		.job_bytes = JOB_AREA_BYTES,
 	};
 	int rc;
 
-	if (!append)
-		return ktstr_fail(err, -ENOMEM, "cannot start the VM: out of memory");
 	rc = run->options->is_cold ? -ENOTSUP : restore(run, &spec, err);
 	if (rc < 0 && run->options->is_restored)
 		return ktstr_prefix(err, "this run cannot start from a saved VM");
@@ -163,7 +164,7 @@ static int stage_vm(struct run *run, struct ktstr_error *err)
 		if (rc != -ENOTSUP && rc != -EINTR)
 			log_warning("this run boots, because no saved VM can be had: %s",
 				    err->text);
-		rc = vm_start(&spec, &run->vm, err);
+		rc = boot(run, &spec, err);
 	}
 	run->qemu_ns = since_start(run);
 	return rc;
