@@ -78,7 +78,7 @@ static void difference_text(char *target, size_t size, const struct compare_row 
 	else if (fabs(difference) < 9999.5)
 		(void)snprintf(target, size, "%+.0f%s", difference, unit);
 	else
-		(void)snprintf(target, size, "x%.3g",
+		(void)snprintf(target, size, "x%.0f",
 			       row->cells[column].value / row->cells[0].value);
 }
 

@@ -307,19 +307,21 @@ static void judge_party(struct worker_table *table, const struct party *party,
 	double measured = party->cpu / got * 100, due = dealt->promised / got * 100;
 	double error = (measured > due ? measured - due : due - measured) / due * 100;
 	const char *noun = party->count == 1 ? "worker" : "workers";
+	char weight[32] = "";
 
+	if (party->cgroup->cpu_weight)
+		(void)snprintf(weight, sizeof(weight), "weight %u, ", party->cgroup->cpu_weight);
 	if (error > table->limit)
 		table_find(table, KTSTR_OUTCOME_FAIL, party->subject, error,
-			   "%zu %s of %s got %.1f%% of the CPU time instead of %.1f%% (weight %u, "
-			   "nice %d)",
-			   party->count, noun, party->cgroup->subject, measured, due,
-			   party->cgroup->cpu_weight, party->nice);
+			   "%zu %s of %s got %.1f%% of the CPU time instead of %.1f%% (%snice %d)",
+			   party->count, noun, party->cgroup->subject, measured, due, weight,
+			   party->nice);
 	else
 		table_find(table, KTSTR_OUTCOME_PASS, party->subject, error,
-			   "%zu %s of %s got %.1f%% of the CPU time, %.1f%% is their due (weight "
-			   "%u, nice %d)",
-			   party->count, noun, party->cgroup->subject, measured, due,
-			   party->cgroup->cpu_weight, party->nice);
+			   "%zu %s of %s got %.1f%% of the CPU time, %.1f%% is their due (%snice "
+			   "%d)",
+			   party->count, noun, party->cgroup->subject, measured, due, weight,
+			   party->nice);
 }
 
 static void judge_pool(struct shares *shares, const struct pool *pool, double got)
