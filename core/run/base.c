@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "param/bind.h"
+#include "run/cpu_wait.h"
 #include "vm/job.h"
 #include "vm/kernel.h"
 #include "vm/qemu_argv.h"
@@ -203,8 +204,20 @@ struct boot {
 	int job_fd;
 	int console_fd;
 	int signal_fd;
-	uint64_t deadline_ns;
+	uint64_t start_ns;
+	uint64_t timeout_ns;
 };
+
+/* Time in which the host had no CPU for it does not count, as far as that goes. */
+static bool is_late(const struct boot *boot)
+{
+	uint64_t elapsed_ns = clock_monotonic_ns() - boot->start_ns;
+
+	if (elapsed_ns < boot->timeout_ns)
+		return false;
+	return elapsed_ns - boot->timeout_ns >=
+	       cpu_wait_allowance_ns(cpu_wait_ns(vm_pid(boot->vm)), elapsed_ns, boot->timeout_ns);
+}
 
 /* Whatever it prints: it must not wait for a reader. */
 static void drain(const struct boot *boot)
@@ -247,7 +260,7 @@ static int wait_until_ready(const struct boot *boot, struct ktstr_error *err)
 			return ktstr_fail(err, -EPIPE, "the VM that was to be saved did not boot");
 		if (poll_fds[1].revents)
 			return ktstr_fail(err, -EINTR, "interrupted");
-		if (clock_monotonic_ns() >= boot->deadline_ns)
+		if (is_late(boot))
 			return ktstr_fail(err, -ETIMEDOUT,
 					  "the VM that was to be saved did not boot in time");
 		(void)poll(poll_fds, ARRAY_SIZE(poll_fds), LOOK_MS);
@@ -285,7 +298,8 @@ static int boot_and_save(const struct run_base_spec *spec, const struct base *ba
 	struct boot boot = { .job_fd = -1,
 			     .console_fd = spec->console_fd,
 			     .signal_fd = spec->signal_fd,
-			     .deadline_ns = clock_monotonic_ns() + scenario->vm.boot_timeout_ns };
+			     .start_ns = clock_monotonic_ns(),
+			     .timeout_ns = scenario->vm.boot_timeout_ns };
 	struct vm_spec vm_spec = {
 		.is_kvm = spec->prepared->is_kvm,
 		.topology = scenario->vm.topology,

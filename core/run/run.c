@@ -11,6 +11,8 @@
 #include "coord/coord.h"
 #include "report/facts.h"
 #include "run/base.h"
+#include "run/budget.h"
+#include "run/cpu_wait.h"
 #include "run/finish.h"
 #include "run/image.h"
 #include "run/observe.h"
@@ -44,10 +46,13 @@ struct run {
 	struct image image;
 	struct record record;
 	bool has_run; /* the coordinator ran: what is recorded stays */
+	uint32_t jobs;
+	struct budget *budget; /* NULL: not taken */
 	struct vm *vm;
 	struct signals signals;
 	struct observe observe;
-	uint64_t prepared_ns, image_ns, qemu_ns; /* milestones since the start */
+	/* Milestones since the start; 0: it did not happen. */
+	uint64_t prepared_ns, image_ns, waited_ns, qemu_ns;
 	struct coord_result result;
 	struct verdict verdict;
 	uint64_t judging_ns, took_ns;
@@ -63,6 +68,11 @@ static int stage_paths(struct run *run, struct ktstr_error *err)
 {
 	return run_paths_find(NULL, run->options->plugin_folders, run->options->plugin_folder_count,
 			      getenv("KTSTR_PLUGIN_PATH"), &run->paths, err);
+}
+
+static int stage_jobs(struct run *run, struct ktstr_error *err)
+{
+	return budget_jobs(getenv("KTSTR_JOBS"), budget_cores(), &run->jobs, err);
 }
 
 static int stage_scenario(struct run *run, struct ktstr_error *err)
@@ -95,6 +105,41 @@ static int stage_image(struct run *run, struct ktstr_error *err)
 
 	run->image_ns = since_start(run);
 	return rc;
+}
+
+static void tell_wait(void *arg, const char *text, bool is_new)
+{
+	struct run *run = arg;
+
+	if (is_new)
+		observe_phase(&run->observe, "waiting", text);
+	else
+		live_update(run->observe.live, text);
+}
+
+/* Whether others can be seen is no reason not to run. */
+static int stage_budget(struct run *run, struct ktstr_error *err)
+{
+	const struct prepared *p = run->prepared;
+	_cleanup_close_ int folder_fd = budget_open_folder(err);
+	const struct budget_spec spec = {
+		.folder_fd = folder_fd,
+		.jobs = run->jobs,
+		.need = budget_need(p->is_kvm, ktstr_topology_cpus(&p->spec->vm.topology),
+				    run->image.memory_bytes, !p->is_kvm && !run->options->is_cold),
+		.signal_fd = run->signals.fd,
+		.tell = tell_wait,
+		.arg = run,
+	};
+	bool has_waited = false;
+	int rc = folder_fd < 0 ? folder_fd : budget_take(&spec, &run->budget, &has_waited, err);
+
+	if (has_waited)
+		run->waited_ns = since_start(run);
+	if (rc == 0 || rc == -EINTR || rc == -E2BIG)
+		return rc;
+	log_warning("the VM starts without a look at others that run: %s", err->text);
+	return 0;
 }
 
 /* Boot it for this run alone. */
@@ -167,6 +212,8 @@ static int stage_vm(struct run *run, struct ktstr_error *err)
 		rc = boot(run, &spec, err);
 	}
 	run->qemu_ns = since_start(run);
+	if (rc == 0)
+		budget_set_vm(run->budget, vm_pid(run->vm));
 	return rc;
 }
 
@@ -178,6 +225,7 @@ static int stage_meta(struct run *run, struct ktstr_error *err)
 	} milestones[] = {
 		{ FACTS_TIMING_PREPARED, run->prepared_ns },
 		{ FACTS_TIMING_IMAGE, run->image_ns },
+		{ FACTS_TIMING_WAITED, run->waited_ns },
 		{ FACTS_TIMING_QEMU, run->qemu_ns },
 	};
 	struct meta meta;
@@ -190,7 +238,8 @@ static int stage_meta(struct run *run, struct ktstr_error *err)
 	rc = record_begin(&run->record, &meta, &run->prepared->spec->source, err);
 	meta_done(&meta);
 	for (size_t i = 0; i < ARRAY_SIZE(milestones) && rc == 0; i++)
-		rc = record_timing(&run->record, milestones[i].name, milestones[i].ns, err);
+		if (milestones[i].ns > 0)
+			rc = record_timing(&run->record, milestones[i].name, milestones[i].ns, err);
 	return rc;
 }
 
@@ -216,6 +265,7 @@ static int stage_coord(struct run *run, struct ktstr_error *err)
 		.console_log_fd = run->record.console_fd,
 		/* Counted from the start of the run; the guest has its whole time from here. */
 		.boot_timeout_ns = since_start(run) + p->spec->vm.boot_timeout_ns,
+		.cpu_wait_max_ns = cpu_wait_max_ns(p->spec->vm.boot_timeout_ns),
 		/* Whether a scheduler hangs is for the guest to say. */
 		.start_timeout_ns = p->spec->scheduler_timeout_ns + SCHEDULER_MARGIN_NS,
 		.workload_duration_ns = p->needs.needs.duration_ns + p->spec->watchdog_ns,
@@ -242,6 +292,7 @@ static int stage_coord(struct run *run, struct ktstr_error *err)
 static int stage_close(struct run *run, struct ktstr_error *err)
 {
 	vm_free(steal_ptr(run->vm));
+	budget_release(steal_ptr(run->budget));
 	image_done(&run->image);
 	if (run->result.end != COORD_END_STREAM)
 		log_warning("%s", run->result.text);
@@ -316,10 +367,11 @@ static const struct stage {
 	int (*run)(struct run *run, struct ktstr_error *err);
 	int exit_code;
 } stages[] = {
-	{ stage_paths, EXIT_ERROR },  { stage_scenario, EXIT_USAGE }, { stage_record, EXIT_ERROR },
-	{ stage_kernel, EXIT_ERROR }, { stage_machine, EXIT_ERROR },  { stage_image, EXIT_ERROR },
-	{ stage_vm, EXIT_ERROR },     { stage_meta, EXIT_ERROR },     { stage_coord, EXIT_ERROR },
-	{ stage_close, EXIT_ERROR },  { stage_judge, EXIT_ERROR },    { stage_keep, EXIT_ERROR },
+	{ stage_paths, EXIT_ERROR },  { stage_jobs, EXIT_USAGE },   { stage_scenario, EXIT_USAGE },
+	{ stage_record, EXIT_ERROR }, { stage_kernel, EXIT_ERROR }, { stage_machine, EXIT_ERROR },
+	{ stage_image, EXIT_ERROR },  { stage_budget, EXIT_ERROR }, { stage_vm, EXIT_ERROR },
+	{ stage_meta, EXIT_ERROR },   { stage_coord, EXIT_ERROR },  { stage_close, EXIT_ERROR },
+	{ stage_judge, EXIT_ERROR },  { stage_keep, EXIT_ERROR },
 };
 
 /* Errors that say by themselves whose they are, whatever stage they come from. */
@@ -337,6 +389,7 @@ static int exit_code_of(const struct run *run, const struct stage *stage, int rc
 static void run_done(struct run *run)
 {
 	vm_free(run->vm);
+	budget_release(run->budget);
 	image_done(&run->image);
 	if (run->has_run)
 		record_done(&run->record);
@@ -368,7 +421,7 @@ static int run_stages(struct run *run, bool is_rehearsal, int *ret_exit_code,
 	int rc = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(stages) && rc == 0; i++) {
-		if (is_rehearsal && stages[i].run == stage_vm)
+		if (is_rehearsal && stages[i].run == stage_budget)
 			break;
 		rc = stages[i].run(run, err);
 		*ret_exit_code = exit_code_of(run, &stages[i], rc);

@@ -147,10 +147,12 @@ clean_up() {
 
 main() {
 	work=$(mktemp -d)
-	mkdir "$work/tmp"
+	mkdir "$work/tmp" "$work/runtime"
 	shm_before=$(shared_files)
 	trap clean_up EXIT
-	export XDG_STATE_HOME=$work/state NO_COLOR=1
+	# Each test has a queue of VMs of its own: how many tests run at once is up to ctest.
+	export XDG_STATE_HOME=$work/state XDG_RUNTIME_DIR=$work/runtime NO_COLOR=1
+	unset KTSTR_JOBS
 	[[ $(type -t "case_$1") == function ]] || fail "there is no case '$1'"
 	"case_$1"
 }
