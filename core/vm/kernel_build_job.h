@@ -29,7 +29,8 @@ struct build_job {
 	uint64_t start_ns;
 	uint64_t shown_ns;
 	char last[64];	     /* what was compiled last */
-	char complaint[300]; /* the first line that looks like the reason of a failure */
+	char complaint[300]; /* the line that looks most like the reason of a failure */
+	size_t complaint_rank;
 };
 
 __attribute__((format(printf, 3, 4))) void build_say(struct build_job *job, const char *phase,

@@ -15,9 +15,11 @@
 
 /* What make says before the name of an object that it compiles. */
 static const char *const compilers[] = { "CC", "AS", "HOSTCC" };
-/* What a line has that tells why a build failed. */
-static const char *const complaints[] = { "error: ", "Error: ", "*** ", "undefined reference",
-					  "No space left" };
+/* What a line has that tells why a build failed, the most telling first. */
+static const char *const complaints[] = {
+	"error: ", "Error: ",	  "undefined reference", "No space left", "Out of memory",
+	"Killed",  ": not found", "No such file or ",	 "*** "
+};
 
 static void show(struct build_job *job)
 {
@@ -58,10 +60,13 @@ static void take_line(void *arg, const char *line)
 		job->compiled++;
 		str_copy(job->last, sizeof(job->last), name);
 	}
-	for (size_t i = 0; line && !job->complaint[0] && i < ARRAY_SIZE(complaints); i++)
-		if (strstr(line, complaints[i]))
-			str_copy(job->complaint, sizeof(job->complaint),
-				 line + strspn(line, " \t"));
+	/* Of those that tell as much, the first: others follow from it. */
+	for (size_t i = 0; line && i < job->complaint_rank; i++) {
+		if (!strstr(line, complaints[i]))
+			continue;
+		str_copy(job->complaint, sizeof(job->complaint), line + strspn(line, " \t"));
+		job->complaint_rank = i;
+	}
 	if (!line || job->compiled > 0)
 		show(job);
 }
@@ -80,6 +85,7 @@ static int run(struct build_job *job, const char *const *argv, struct ktstr_erro
 
 	job->start_ns = clock_monotonic_ns();
 	job->complaint[0] = '\0';
+	job->complaint_rank = ARRAY_SIZE(complaints);
 	code = build_run(&build_run_spec, err);
 	if (code != -EIO)
 		return code;
