@@ -21,6 +21,9 @@
 
 /* How often a machine that has no job yet looks for one. */
 #define LOOK_NS (1 * NS_PER_MS)
+#define CLOCK_SOURCE "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+/* A clock source that is still one of the boot's gets so long. */
+#define CLOCK_SOURCE_NS (3 * NS_PER_S)
 
 static bool has_number(const char *folder, const char *name, unsigned long want)
 {
@@ -83,10 +86,33 @@ int job_area_map(const char *pci, uint8_t **ret, struct ktstr_error *err)
 	return rc;
 }
 
+/*
+ * A kernel changes its clock source for the last time a second after it has booted, and stops all
+ * CPUs for that. A machine that is to be saved waits for it, so that no run has it in the middle.
+ */
+static void wait_for_clock(void)
+{
+	const struct timespec pause = { .tv_nsec = LOOK_NS };
+	uint64_t end_ns = clock_monotonic_ns() + CLOCK_SOURCE_NS;
+
+	for (;;) {
+		_cleanup_free_ char *source = NULL;
+		struct ktstr_error ignored;
+
+		if (clock_monotonic_ns() >= end_ns ||
+		    io_read_file(CLOCK_SOURCE, 64, &source, NULL, &ignored) < 0 ||
+		    !str_ends(source, "-early\n"))
+			return;
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
 static void wait_for_job(volatile struct job_area *head)
 {
 	const struct timespec pause = { .tv_nsec = LOOK_NS };
 
+	if (!__atomic_load_n(&head->has_job, __ATOMIC_ACQUIRE))
+		wait_for_clock();
 	while (!__atomic_load_n(&head->has_job, __ATOMIC_ACQUIRE)) {
 		__atomic_store_n(&head->is_ready, 1, __ATOMIC_RELEASE);
 		(void)nanosleep(&pause, NULL);

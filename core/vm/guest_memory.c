@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/str.h"
 #include "wire/kernel_op.h"
 
 /* Below 4 GiB q35 has at most this much memory; a machine with more has only LOW_SPLIT there. */
@@ -182,26 +184,57 @@ static uint64_t top(const struct guest_memory *memory)
 	return memory->bytes > low ? HIGH_START + (memory->bytes - low) : low;
 }
 
+/* A line of /proc/PID/maps. */
+struct mapping {
+	uint64_t start, end, offset, inode;
+	const char *path;
+};
+
+static bool read_mapping(char *line, struct mapping *ret)
+{
+	unsigned long long start, end, offset, inode;
+	int path_at = 0;
+
+	line[strcspn(line, "\n")] = '\0';
+	if (sscanf(line, "%llx-%llx %*s %llx %*s %llu %n", &start, &end, &offset, &inode,
+		   &path_at) != 4)
+		return false;
+	*ret = (struct mapping){ start, end, offset, inode, line + path_at };
+	return true;
+}
+
+/* Is it of the file? Both by its path and by its number: file systems that lie over others show
+ * another number there, and a path may be too long to be told. */
+static bool is_of_file(const struct mapping *mapping, int fd)
+{
+	char link[32], path[PATH_MAX];
+	struct stat status;
+	ssize_t length;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	length = readlink(link, path, sizeof(path) - 1);
+	path[length > 0 ? length : 0] = '\0';
+	if (path[0] && strcmp(path, mapping->path) == 0)
+		return true;
+	return fstat(fd, &status) == 0 && status.st_ino == mapping->inode &&
+	       str_ends(path, strrchr(mapping->path, '/') ? strrchr(mapping->path, '/') : "/");
+}
+
 /* Where each node lies in the process, by its list of mappings. */
 static int find_nodes(struct guest_memory *memory, FILE *maps)
 {
 	_cleanup_free_ char *line = NULL;
+	struct mapping mapping;
 	size_t size = 0;
 
 	while (getline(&line, &size, maps) > 0) {
-		unsigned long long start, end, offset, inode;
-
-		if (sscanf(line, "%llx-%llx %*s %llx %*s %llu", &start, &end, &offset, &inode) !=
-			    4 ||
-		    inode == 0 || offset != 0)
+		if (!read_mapping(line, &mapping) || mapping.inode == 0 || mapping.offset != 0)
 			continue;
-		for (uint32_t i = 0; i < memory->count; i++) {
-			struct stat status;
-
-			if (fstat(memory->fds[i], &status) == 0 && status.st_ino == inode &&
-			    end - start >= memory->node_bytes[i])
-				memory->there[i] = start;
-		}
+		for (uint32_t i = 0; i < memory->count; i++)
+			if (memory->there[i] == 0 &&
+			    mapping.end - mapping.start >= memory->node_bytes[i] &&
+			    is_of_file(&mapping, memory->fds[i]))
+				memory->there[i] = mapping.start;
 	}
 	for (uint32_t i = 0; i < memory->count; i++)
 		if (memory->there[i] == 0)

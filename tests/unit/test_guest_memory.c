@@ -3,10 +3,14 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <errno.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "support/folder.h"
 #include "wire/kernel_op.h"
 
 #define MIB(n) ((uint64_t)(n) << 20)
@@ -381,4 +385,135 @@ Test(guest_memory, an_address_never_wraps_to_the_other_end)
 					      text, 8, &err),
 		     -EINVAL);
 	cr_expect_str_eq(err.text, "0x0 is no address of the kernel");
+}
+
+/* A process like a QEMU that has restored: it has the files mapped for itself, and changed them. */
+struct owner {
+	char *folder;
+	pid_t pid;
+	int hold_fd; /* it lives as long as this is open */
+};
+
+static void map_and_wait(const int *fds, const uint64_t *bytes, uint32_t count, int ready_fd,
+			 int hold_fd)
+{
+	char byte = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint8_t *at = mmap(NULL, bytes[i], PROT_READ | PROT_WRITE, MAP_PRIVATE, fds[i], 0);
+
+		if (at == MAP_FAILED)
+			_exit(1);
+		memcpy(at + 4096, "changed", 7);
+	}
+	(void)!write(ready_fd, &byte, 1);
+	(void)!read(hold_fd, &byte, 1);
+	_exit(0);
+}
+
+static struct owner own(const uint64_t *bytes, uint32_t count)
+{
+	struct owner owner = { .folder = folder_new() };
+	int ready[2], hold[2], fds[2] = { -1, -1 };
+	char byte;
+
+	for (uint32_t i = 0; i < count; i++) {
+		char *path = NULL;
+
+		cr_assert_geq(asprintf(&path, "%s/ram%u", owner.folder, i), 0);
+		fds[i] = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		cr_assert_geq(fds[i], 0);
+		cr_assert_eq(ftruncate(fds[i], (off_t)bytes[i]), 0);
+		cr_assert_eq(pwrite(fds[i], "as it was", 9, 4096), 9);
+		cr_assert_eq(pwrite(fds[i], "saved", 5, 8192), 5);
+		free(path);
+	}
+	cr_assert_eq(pipe2(ready, O_CLOEXEC), 0);
+	cr_assert_eq(pipe2(hold, O_CLOEXEC), 0);
+	owner.pid = fork();
+	if (owner.pid == 0) {
+		(void)close(hold[1]);
+		map_and_wait(fds, bytes, count, ready[1], hold[0]);
+	}
+	(void)close(ready[1]);
+	(void)close(hold[0]);
+	cr_assert_eq(read(ready[0], &byte, 1), 1);
+	(void)close(ready[0]);
+	owner.hold_fd = hold[1];
+	cr_assert_eq(guest_memory_restored(bytes, fds, count, &memory, &err), 0, "%s", err.text);
+	return owner;
+}
+
+static void disown(struct owner *owner)
+{
+	(void)close(owner->hold_fd);
+	(void)waitpid(owner->pid, NULL, 0);
+	folder_remove(owner->folder);
+}
+
+static void expect_text(uint64_t physical, const char *text)
+{
+	char found[16] = "";
+
+	cr_assert_eq(guest_memory_read(memory, physical, found, strlen(text), &err), 0, "%s",
+		     err.text);
+	cr_expect_str_eq(found, text);
+}
+
+Test(guest_memory, of_a_restored_guest_is_that_of_its_process)
+{
+	const uint64_t bytes[] = { MIB(4), MIB(2) };
+	struct owner owner = own(bytes, 2);
+	char found[8] = "";
+	uint32_t count;
+
+	cr_expect_eq(guest_memory_read(memory, 4096, found, 7, &err), -EFAULT);
+	cr_expect_str_eq(err.text, "the guest's memory is not there yet");
+	cr_assert_eq(guest_memory_attach(memory, owner.pid, &err), 0, "%s", err.text);
+	expect_text(4096, "changed");
+	expect_text(8192, "saved");
+	expect_text(MIB(4) + 4096, "changed");
+	cr_assert_eq(guest_memory_write(memory, MIB(4) + 8192, "ours!", 5, &err), 0, "%s",
+		     err.text);
+	expect_text(MIB(4) + 8192, "ours!");
+	/* The saved memory stays as it is. */
+	cr_assert_eq(pread(guest_memory_fds(memory, &count)[1], found, 5, 8192), 5);
+	cr_expect_str_eq(found, "saved");
+	disown(&owner);
+}
+
+Test(guest_memory, of_a_restored_guest_goes_on_over_the_edge_of_a_node)
+{
+	const uint64_t bytes[] = { MIB(2), MIB(2) };
+	struct owner owner = own(bytes, 2);
+
+	cr_assert_eq(guest_memory_attach(memory, owner.pid, &err), 0, "%s", err.text);
+	cr_assert_eq(guest_memory_write(memory, MIB(2) - 3, "abcdef", 6, &err), 0, "%s", err.text);
+	expect_text(MIB(2) - 3, "abcdef");
+	expect_text(MIB(2), "def");
+	cr_expect_eq(guest_memory_write(memory, MIB(4) - 3, "abcdef", 6, &err), -EFAULT);
+	disown(&owner);
+}
+
+Test(guest_memory, of_a_restored_guest_is_found_after_its_files_are_gone)
+{
+	const uint64_t bytes[] = { MIB(2) };
+	struct owner owner = own(bytes, 1);
+
+	folder_remove(strdup(owner.folder));
+	cr_assert_eq(guest_memory_attach(memory, owner.pid, &err), 0, "%s", err.text);
+	expect_text(4096, "changed");
+	disown(&owner);
+}
+
+Test(guest_memory, of_a_restored_guest_is_not_found_in_another_process)
+{
+	const uint64_t bytes[] = { MIB(2) };
+	struct owner owner = own(bytes, 1);
+
+	cr_expect_eq(guest_memory_attach(memory, getpid(), &err), -ENOENT);
+	cr_expect_str_eq(err.text,
+			 "cannot find the guest's memory in QEMU: No such file or directory");
+	disown(&owner);
+	cr_expect_lt(guest_memory_attach(memory, owner.pid, &err), 0, "it has ended");
 }
