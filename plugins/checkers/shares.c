@@ -5,8 +5,14 @@
  * Workers are judged in parties: those of one spawn, which share cgroup, nice value, start and
  * stop. Parties on the same CPUs are a pool; pools with a CPU in common cannot be told apart, and
  * are not judged. What a pool is worth is what its workers got together, so that neither a slow
- * host nor an idle CPU is a matter of shares. A party that sleeps now and then is dealt what it
- * took, and is not judged itself: how much it wanted nobody knows.
+ * host nor an idle CPU is a matter of shares. A party that sleeps now and then, or has a cpu.max,
+ * is dealt what it took, and is not judged itself: how much it wanted, or might have, nobody knows.
+ *
+ * Under TCG nothing tells the guest that the host had no CPU for it: the time that it stood still
+ * counts as CPU time of the workers that happened to run, and is as much as some are due in a run.
+ * Their work does not count such time, and there a unit of it costs the same on each CPU. So, where
+ * all that are judged do the same, a party is only as far off as both its CPU time and its work
+ * are. A scheduler that shares wrongly puts both off.
  */
 #include <stdlib.h>
 
@@ -46,6 +52,9 @@ struct party {
 	int32_t nice;
 	size_t count;
 	double cpu, waited, wall; /* seconds of all workers together */
+	double work;		  /* units */
+	const char *workload;
+	bool has_max;
 	double shortest, longest; /* life of one */
 	double stopped;
 	bool has_slept;
@@ -75,6 +84,9 @@ struct pool {
 	const struct table_cgroup *group_of[GROUPS_MAX];
 	size_t group_count;
 	const char *doubt;
+	/* Of those that are judged. */
+	double promised, work;
+	bool does_count_work;
 };
 
 static const struct table_cgroup *parent_of(const struct shares *shares,
@@ -85,7 +97,8 @@ static const struct table_cgroup *parent_of(const struct shares *shares,
 
 static bool is_hog(const struct party *party)
 {
-	return !party->has_slept && party->cpu + party->waited >= HOG_MIN * party->wall;
+	return !party->has_slept && !party->has_max &&
+	       party->cpu + party->waited >= HOG_MIN * party->wall;
 }
 
 static void party_add(struct party *party, const struct table_worker *worker)
@@ -97,6 +110,8 @@ static void party_add(struct party *party, const struct table_worker *worker)
 	party->cpu += (double)report->cpu_time_ns / NS_PER_S;
 	party->waited += (double)report->run_delay_ns / NS_PER_S;
 	party->wall += wall;
+	party->work += (double)report->work_units;
+	party->workload = report->workload;
 	party->shortest = party->count == 1 || wall < party->shortest ? wall : party->shortest;
 	party->longest = wall > party->longest ? wall : party->longest;
 	party->stopped = (double)worker->stopped_ns / NS_PER_S;
@@ -120,8 +135,7 @@ static void party_place(struct shares *shares, struct party *party)
 			party->doubt = "a cgroup on these CPUs was moved to others meanwhile";
 		if (cgroup->has_other_weight)
 			party->doubt = "the weight of a cgroup changed meanwhile";
-		if (cgroup->has_max)
-			party->doubt = "a cgroup has a cpu.max";
+		party->has_max |= cgroup->has_max;
 	}
 	if (party->shortest < LIFE_MIN * party->longest)
 		party->doubt = "not all workers of a spawn went on until they were stopped";
@@ -301,30 +315,63 @@ static bool is_judged(const struct pool *pool, size_t i)
 	return is_hog(pool->parties[i]) && pool->is_contended[i] && pool->dealt[i].promised > 0;
 }
 
-static void judge_party(struct worker_table *table, const struct party *party,
-			const struct share_party *dealt, double got)
+static double percent_off(double measured, double due)
 {
-	double measured = party->cpu / got * 100, due = dealt->promised / got * 100;
-	double error = (measured > due ? measured - due : due - measured) / due * 100;
+	return (measured > due ? measured - due : due - measured) / due * 100;
+}
+
+static void judge_party(struct worker_table *table, const struct pool *pool, size_t i, double got)
+{
+	const struct party *party = pool->parties[i];
+	double promised = pool->dealt[i].promised;
+	double measured = party->cpu / got * 100, due = promised / got * 100;
+	double error = percent_off(measured, due), work_error;
 	const char *noun = party->count == 1 ? "worker" : "workers";
-	char weight[32] = "";
+	const char *cgroup = party->cgroup->subject;
+	char work[64] = "", weight[32] = "";
 
 	if (party->cgroup->cpu_weight)
 		(void)snprintf(weight, sizeof(weight), "weight %u, ", party->cgroup->cpu_weight);
+	if (pool->does_count_work) {
+		work_error = percent_off(party->work / pool->work, promised / pool->promised);
+		error = work_error < error ? work_error : error;
+		(void)snprintf(work, sizeof(work), " (of the work %.1f%% too %s)", work_error,
+			       party->work * pool->promised > promised * pool->work ? "much"
+										    : "little");
+	}
 	if (error > table->limit)
-		table_find(table, KTSTR_OUTCOME_FAIL, party->subject, error,
-			   "%zu %s of %s got %.1f%% of the CPU time instead of %.1f%% (%snice %d)",
-			   party->count, noun, party->cgroup->subject, measured, due, weight,
-			   party->nice);
+		table_find(
+			table, KTSTR_OUTCOME_FAIL, party->subject, error,
+			"%zu %s of %s got %.1f%% of the CPU time instead of %.1f%%%s (%snice %d)",
+			party->count, noun, cgroup, measured, due, work, weight, party->nice);
 	else
 		table_find(table, KTSTR_OUTCOME_PASS, party->subject, error,
-			   "%zu %s of %s got %.1f%% of the CPU time, %.1f%% is their due (%snice "
+			   "%zu %s of %s got %.1f%% of the CPU time, %.1f%% is their due%s (%snice "
 			   "%d)",
-			   party->count, noun, party->cgroup->subject, measured, due, weight,
-			   party->nice);
+			   party->count, noun, cgroup, measured, due, work, weight, party->nice);
 }
 
-static void judge_pool(struct shares *shares, const struct pool *pool, double got)
+/* Does the work of those that are judged tell what they got? */
+static void sum_work(const struct shares *shares, struct pool *pool)
+{
+	const char *accel = shares->table->findings.judge->accel, *workload = NULL;
+
+	pool->does_count_work = accel && strcmp(accel, "tcg") == 0;
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct party *party = pool->parties[i];
+
+		if (!is_judged(pool, i))
+			continue;
+		if (workload && strcmp(workload, party->workload) != 0)
+			pool->does_count_work = false;
+		workload = party->workload;
+		pool->promised += pool->dealt[i].promised;
+		pool->work += party->work;
+	}
+	pool->does_count_work &= pool->work > 0 && pool->promised > 0;
+}
+
+static void judge_pool(struct shares *shares, struct pool *pool, double got)
 {
 	size_t hogs = 0, judged = 0;
 	const char *subject = pool->parties[0]->subject;
@@ -336,13 +383,15 @@ static void judge_pool(struct shares *shares, const struct pool *pool, double go
 	if (judged < 2) {
 		table_say(shares->table, KTSTR_OUTCOME_SKIP, subject, "%s: %s", subject,
 			  pool->count < 2 ? "nobody else shares its CPUs, nothing to compare"
-			  : hogs < 2	  ? "fewer than two parties wanted the CPUs all the time"
+			  : hogs < 2	  ? "fewer than two parties wanted the CPUs all the time, "
+					    "without a cpu.max"
 					  : "the CPUs were enough for all most of the time");
 		return;
 	}
+	sum_work(shares, pool);
 	for (size_t i = 0; i < pool->count; i++)
 		if (is_judged(pool, i))
-			judge_party(shares->table, pool->parties[i], &pool->dealt[i], got);
+			judge_party(shares->table, pool, i, got);
 }
 
 static int judge_pools(struct shares *shares)

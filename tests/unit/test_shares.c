@@ -231,7 +231,8 @@ Test(shares, one_that_was_woken_is_no_hog_however_long_it_waited)
 	show_hogs(court, 1, 1, 0, 1, 9000);
 	show_worker(court, &bursty);
 	expect_skip(court, "cgroup one",
-		    "cgroup one: fewer than two parties wanted the CPUs all the time");
+		    "cgroup one: fewer than two parties wanted the CPUs all the time, "
+		    "without a cpu.max");
 }
 
 Test(shares, enough_cpus_for_all_are_a_skip)
@@ -356,19 +357,112 @@ Test(shares, what_changed_on_the_way_cannot_be_judged)
 	}
 }
 
-Test(shares, a_limited_cgroup_cannot_be_judged)
+static void show_limited(struct court *court, uint32_t id)
 {
 	const struct ktstr_cgroup_info info = { .size = sizeof(info),
-						.id = 1,
+						.id = id,
 						.flags = KTSTR_CGROUP_HAS_MAX,
-						.cpus = { { 0x1 } },
+						.cpus = { { 0x3 } },
 						.cpu_weight = 100 };
-	struct court *court = court_open("shares", within_25);
 
 	cr_assert_eq(show(court, KTSTR_MSG_CGROUP, KTSTR_FRAME_CRC_OK, &info, sizeof(info)), 0);
-	show_hogs(court, 1, 1, 0, 1, 5000);
-	show_hogs(court, 2, 1, 10, 1, 5000);
-	expect_skip(court, "cgroup #1", "cgroup #1: a cgroup has a cpu.max");
+}
+
+Test(shares, a_limited_cgroup_is_not_judged)
+{
+	struct court *court = court_open("shares", within_25);
+
+	show_limited(court, 1);
+	show_hogs(court, 1, 1, 0, 2, 5000);
+	show_hogs(court, 2, 1, 10, 2, 5000);
+	expect_skip(court, "cgroup #1",
+		    "cgroup #1: fewer than two parties wanted the CPUs all the time, without a "
+		    "cpu.max");
+}
+
+/* What the limited one took is not there for the others, which share the rest. */
+static uint32_t outcome_beside_limited(uint64_t light_ms, uint64_t heavy_ms)
+{
+	struct court *court = court_open("shares", within_25);
+	uint32_t outcome;
+
+	show_limited(court, 1);
+	show_weighted(court, 2, "light", 0x3, 50);
+	show_weighted(court, 3, "heavy", 0x3, 200);
+	show_hogs(court, 1, 1, 0, 2, 1000);
+	show_hogs(court, 2, 2, 0, 2, light_ms);
+	show_hogs(court, 3, 3, 0, 2, heavy_ms);
+	outcome = decide(court);
+	cr_expect_eq(court->count, 2);
+	court_close(court);
+	return outcome;
+}
+
+Test(shares, those_beside_a_limited_cgroup_are_judged)
+{
+	cr_expect_eq(outcome_beside_limited(1800, 7200), KTSTR_OUTCOME_PASS);
+	cr_expect_eq(outcome_beside_limited(4500, 4500), KTSTR_OUTCOME_FAIL);
+}
+
+/* The outcome for a polite party that got so much time and did so much work, beside one that did
+ * the rest. */
+static uint32_t work_outcome(const char *accel, uint64_t polite_ms, uint64_t polite_units,
+			     const char *other_workload)
+{
+	struct court *court = court_open("shares", within_25);
+	struct ktstr_worker_report normal = hog_of(1, 1, 0, 10000 - polite_ms);
+	struct ktstr_worker_report polite = hog_of(2, 1, 10, polite_ms);
+	uint32_t outcome;
+
+	court->judge.accel = accel;
+	normal.work_units = 10000 - polite_units;
+	polite.work_units = polite_units;
+	(void)snprintf(normal.workload, sizeof(normal.workload), "%s", other_workload);
+	show_weighted(court, 1, "tenant", 0x1, 100);
+	show_worker(court, &normal);
+	show_worker(court, &polite);
+	outcome = decide(court);
+	cr_expect_eq(court->count, 2);
+	court_close(court);
+	return outcome;
+}
+
+Test(shares, time_that_the_host_took_is_not_got)
+{
+	/* Its due is 9.7 %. Under TCG it is off only when its time and its work are. */
+	cr_expect_eq(work_outcome("tcg", 5000, 970, "cpu_spin"), KTSTR_OUTCOME_PASS);
+	cr_expect_eq(work_outcome("tcg", 970, 5000, "cpu_spin"), KTSTR_OUTCOME_PASS);
+	cr_expect_eq(work_outcome("tcg", 5000, 5000, "cpu_spin"), KTSTR_OUTCOME_FAIL);
+	cr_expect_eq(work_outcome("tcg", 5000, 1300, "cpu_spin"), KTSTR_OUTCOME_FAIL);
+	cr_expect_eq(work_outcome("tcg", 100, 100, "cpu_spin"), KTSTR_OUTCOME_FAIL);
+	/* Others do no comparable work. */
+	cr_expect_eq(work_outcome("tcg", 5000, 970, "yield_heavy"), KTSTR_OUTCOME_FAIL);
+	cr_expect_eq(work_outcome("tcg", 5000, 0, "yield_heavy"), KTSTR_OUTCOME_FAIL);
+}
+
+Test(shares, under_kvm_time_alone_counts)
+{
+	cr_expect_eq(work_outcome("kvm", 5000, 970, "cpu_spin"), KTSTR_OUTCOME_FAIL);
+	cr_expect_eq(work_outcome("kvm", 970, 5000, "cpu_spin"), KTSTR_OUTCOME_PASS);
+}
+
+Test(shares, the_work_is_told_beside_the_time)
+{
+	struct court *court = court_open("shares", within_25);
+	struct ktstr_worker_report normal = hog_of(1, 1, 0, 5000);
+	struct ktstr_worker_report polite = hog_of(2, 1, 10, 5000);
+
+	court->judge.accel = "tcg";
+	normal.work_units = polite.work_units = 5000;
+	show_weighted(court, 1, "tenant", 0x1, 100);
+	show_worker(court, &normal);
+	show_worker(court, &polite);
+	cr_expect_eq(decide(court), KTSTR_OUTCOME_FAIL);
+	cr_assert_eq(court->count, 2);
+	cr_expect_str_eq(court->found[0].text,
+			 "1 worker of cgroup tenant got 50.0% of the CPU time instead of 90.3% (of "
+			 "the work 44.6% too little) (weight 100, nice 0)");
+	court_close(court);
 }
 
 Test(shares, an_unknown_weight_matters_only_beside_others)
