@@ -99,10 +99,16 @@ struct sched_ext_entity {
 	u64 dsq_vtime;
 };
 
+struct sched_entity {
+	u64 sum_exec_runtime; /* ns on a CPU until now; while it runs, as of its last tick or stop
+			       */
+};
+
 struct task_struct {
 	unsigned int flags; /* PF_ */
 	int prio;
 	int static_prio;
+	struct sched_entity se;
 	unsigned int policy;
 	int nr_cpus_allowed;
 	const cpumask_t *cpus_ptr;

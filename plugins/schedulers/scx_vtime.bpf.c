@@ -9,15 +9,21 @@
  * for the leaves of one parent that is what cpu.weight means. CPU time limits (cpu.max) are not
  * kept.
  *
+ * A turn costs what it took: one may be much longer than its slice, where a hypervisor had other
+ * things to do, and one is shorter, where a task goes to sleep.
+ *
  * A clock that was not in use is set forward when it comes back, so that nobody saves up time by
  * sleeping. One that has gone far ahead, alone on a CPU that others may not use, is held back to
- * what its next turn would cost.
+ * what its last turn has cost. A task that is new pays half a turn first, or those who are due
+ * little would get most of it at once.
  */
 #define KTSTR_SCX_CGROUPS
 #include "ktstr/scx.bpf.h"
 
 #define GROUPS_MAX 64u /* a power of two */
 #define WEIGHT_DFL 100u
+/* No turn, however long, sets a task's clock further ahead of the others than this or one slice. */
+#define AHEAD_MAX 2000000000ull
 
 /* Group 0 is for the tasks of all cgroups that found no place, and is always there. */
 struct group {
@@ -40,6 +46,9 @@ u64 crowded_count; /* cgroups that found no place */
 struct task_state {
 	u32 group;
 	bool is_charged; /* its group has paid for the turn that it has now */
+	u64 paid;	 /* so much time */
+	u64 ran_before;	 /* its CPU time when the turn began */
+	u64 last_turn;	 /* how long that took */
 };
 
 struct {
@@ -115,13 +124,25 @@ s32 KTSTR_SCX_OP(vtime_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake
 	return cpu;
 }
 
+/* How far a task's clock may be ahead of those that wait with it. */
+static __always_inline u64 ahead_max(struct task_struct *p)
+{
+	struct task_state *state = state_of(p);
+	u64 slice = scale(slice_ns, p->scx.weight);
+	u64 turn = state ? scale(state->last_turn, p->scx.weight) : 0;
+
+	if (turn > AHEAD_MAX)
+		turn = AHEAD_MAX;
+	return turn > slice ? turn : slice;
+}
+
 void KTSTR_SCX_OP(vtime_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	u32 index = group_of(p);
 	struct group *group = group_at(index);
 	u64 vtime = p->scx.dsq_vtime, first = group->task_vtime;
 	bool has_others = first_vtime(index, &first);
-	u64 ahead = first + scale(slice_ns, p->scx.weight);
+	u64 ahead = first + ahead_max(p);
 
 	if ((enq_flags & SCX_ENQ_WAKEUP) && ktstr_scx_before(vtime, first - slice_ns))
 		vtime = first - slice_ns;
@@ -208,8 +229,8 @@ static long try_group(u32 round, struct search *search)
 
 /* A turn of a task begins. Its group pays in advance, or two CPUs that look at once would both take
  * of the same group. */
-static __always_inline void charge(struct task_struct *p, struct task_state *state, u64 vtime,
-				   u64 slice)
+static __always_inline void begin_turn(struct task_struct *p, struct task_state *state, u64 vtime,
+				       u64 slice)
 {
 	struct group *group = group_at(state->group);
 	u64 cost = scale(slice, group->weight);
@@ -220,38 +241,47 @@ static __always_inline void charge(struct task_struct *p, struct task_state *sta
 	if (ktstr_scx_before(ahead, group->vtime))
 		group->vtime = ahead;
 	__sync_fetch_and_add(&group->vtime, cost);
+	state->paid = slice;
+	state->ran_before = p->se.sum_exec_runtime;
 }
 
-static __always_inline u64 vtime_after_turn(const struct task_struct *p)
+static __always_inline u64 vtime_after_turn(struct task_struct *p, const struct task_state *state)
 {
-	u64 left = p->scx.slice < slice_ns ? p->scx.slice : slice_ns;
-
-	return p->scx.dsq_vtime + scale(slice_ns - left, p->scx.weight);
+	return p->scx.dsq_vtime + scale(p->se.sum_exec_runtime - state->ran_before, p->scx.weight);
 }
 
-/* Another turn for the task that runs: the kernel tells nobody that one has ended. */
-static __always_inline void keep_running(struct task_struct *p)
+/* Its turn is over: it pays, and its group pays the rest or gets back what was too much. Returns
+ * the task's clock. */
+static __always_inline u64 end_turn(struct task_struct *p, struct task_state *state)
 {
-	struct task_state *state = state_of(p);
-	u64 vtime = vtime_after_turn(p);
+	struct group *group = group_at(state->group);
+	u64 vtime = vtime_after_turn(p, state);
 
+	state->last_turn = p->se.sum_exec_runtime - state->ran_before;
+	__sync_fetch_and_add(&group->vtime, scale(state->last_turn, group->weight) -
+						    scale(state->paid, group->weight));
 	ktstr_scx_set_vtime(p, vtime);
-	ktstr_scx_set_slice(p, slice_ns);
-	if (state)
-		charge(p, state, vtime, slice_ns);
+	return vtime;
 }
 
 void KTSTR_SCX_OP(vtime_dispatch, s32 cpu, struct task_struct *prev)
 {
 	struct search search = { .index = GROUPS_MAX, .prev_index = GROUPS_MAX };
 
-	if (prev && (prev->scx.flags & SCX_TASK_QUEUED)) {
-		search.prev_index = group_of(prev);
-		search.prev_vtime = vtime_after_turn(prev);
+	struct task_state *state = NULL;
+
+	if (prev && (prev->scx.flags & SCX_TASK_QUEUED))
+		state = state_of(prev);
+	if (state && state->is_charged) {
+		search.prev_index = state->group;
+		search.prev_vtime = vtime_after_turn(prev, state);
 	}
 	bpf_loop(GROUPS_MAX, try_group, &search, 0);
-	if (prev && search.keeps_prev)
-		keep_running(prev);
+	/* Another turn for the task that runs: the kernel tells nobody that one has ended. */
+	if (prev && state && search.keeps_prev) {
+		ktstr_scx_set_slice(prev, slice_ns);
+		begin_turn(prev, state, end_turn(prev, state), slice_ns);
+	}
 }
 
 void KTSTR_SCX_OP(vtime_running, struct task_struct *p)
@@ -261,22 +291,25 @@ void KTSTR_SCX_OP(vtime_running, struct task_struct *p)
 	if (!state)
 		return;
 	state->is_charged = true;
-	charge(p, state, p->scx.dsq_vtime, p->scx.slice);
+	begin_turn(p, state, p->scx.dsq_vtime, p->scx.slice);
 	__sync_fetch_and_add(&group_at(state->group)->tasks_running, 1);
 }
 
 void KTSTR_SCX_OP(vtime_stopping, struct task_struct *p, bool is_runnable)
 {
 	struct task_state *state = state_of(p);
-	struct group *group;
 
-	if (state && state->is_charged) {
-		group = group_at(state->group);
-		__sync_fetch_and_sub(&group->vtime, scale(p->scx.slice, group->weight));
-		__sync_fetch_and_sub(&group->tasks_running, 1);
-		state->is_charged = false;
-	}
-	ktstr_scx_set_vtime(p, vtime_after_turn(p));
+	if (!state || !state->is_charged)
+		return;
+	end_turn(p, state);
+	__sync_fetch_and_sub(&group_at(state->group)->tasks_running, 1);
+	state->is_charged = false;
+}
+
+/* The clock of a task that is new in its group. */
+static __always_inline void place(struct task_struct *p, u32 index)
+{
+	ktstr_scx_set_vtime(p, group_at(index)->task_vtime + scale(slice_ns / 2, p->scx.weight));
 }
 
 s32 KTSTR_SCX_OP(vtime_init_task, struct task_struct *p, struct scx_init_task_args *args)
@@ -292,7 +325,7 @@ s32 KTSTR_SCX_OP(vtime_init_task, struct task_struct *p, struct scx_init_task_ar
 
 void KTSTR_SCX_OP(vtime_enable, struct task_struct *p)
 {
-	ktstr_scx_set_vtime(p, group_at(group_of(p))->task_vtime);
+	place(p, group_of(p));
 }
 
 struct claim {
@@ -345,7 +378,7 @@ void KTSTR_SCX_OP(vtime_cgroup_move, struct task_struct *p, struct cgroup *from,
 	if (!state)
 		return;
 	state->group = group_of_cgroup(to);
-	ktstr_scx_set_vtime(p, group_at(state->group)->task_vtime);
+	place(p, state->group);
 }
 
 void KTSTR_SCX_OP(vtime_cgroup_set_weight, struct cgroup *cgroup, u32 weight)
