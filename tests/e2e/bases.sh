@@ -312,6 +312,40 @@ case_a_restored_run_is_as_good_as_a_booted_one() {
 	expect_nothing_left
 }
 
+case_restored_wake_ups_are_as_good() {
+	scenario pairs <<-END
+		name: pairs
+		vm: {topology: {numa: 1, llcs: 1, cores: 2, threads: 1}}
+		scenario:
+		  plugin: steps
+		  steps:
+		    - ops:
+		        - add_cgroup: {name: pairs}
+		        - spawn: {cgroup: pairs, workload: futex_pingpong, workers: 4}
+		      hold: 500ms
+		checkers: [starvation]
+	END
+	run --verify-restore
+	expect_status 0
+	expect_says 'PASS: 2 of 2 runs passed'
+	expect_nothing_left
+}
+
+case_a_restored_scheduler_of_bpf_is_as_good() {
+	[[ -n $(find "$KTSTR_BUILD" -name scx_fifo.so -print -quit) ]] || skip "this build has no BPF schedulers"
+	scenario fifo <<-END
+		name: fifo
+		vm: {topology: {numa: 1, llcs: 1, cores: 2, threads: 1}}
+		scheduler: {plugin: scx_fifo}
+		scenario: {plugin: cpu_hog, cgroups: 1, workers: 2, duration: 500ms}
+		checkers: [starvation]
+	END
+	run --verify-restore
+	expect_status 0
+	expect_says 'PASS: 2 of 2 runs passed'
+	expect_nothing_left
+}
+
 case_a_verdict_that_differs_fails() {
 	cat >"$work/qemu" <<-'END'
 		#!/bin/sh

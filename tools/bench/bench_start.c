@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -44,6 +45,7 @@ struct figure {
 };
 
 enum {
+	OURS,
 	QEMU,
 	READY,
 	START,
@@ -52,15 +54,18 @@ enum {
 	BARE_PAUSED,
 	BARE_ANSWER,
 	BARE_BOOT,
+	CPU,
 	FIGURES
 };
 
 static struct figure figures[FIGURES] = {
+	[OURS] = { .name = "ktstr: command to the start of QEMU" },
 	[QEMU] = { .name = "ktstr: command to a VM that goes on" },
 	[READY] = { .name = "ktstr: command to agent ready" },
 	[START] = { .name = "ktstr: command to start of the scenario" },
 	[WORKER] = { .name = "ktstr: command to workers running" },
 	[VERDICT] = { .name = "ktstr: command to end, less the scenario" },
+	[CPU] = { .name = "ktstr: CPU time of all, with the scenario" },
 	[BARE_PAUSED] = { .name = "QEMU alone, restored: to a VM that goes on" },
 	[BARE_ANSWER] = { .name = "QEMU alone, restored: to its first answer" },
 	[BARE_BOOT] = { .name = "QEMU alone, booted: to agent ready" },
@@ -87,7 +92,7 @@ static bool is_milestone(const struct runfile_record *record, const void *payloa
 static void read_run(const char *folder, uint64_t took_ns)
 {
 	_cleanup_free_ char *path = str_format("%s/run.ktr", folder);
-	uint64_t ready_ns = 0, start_ns = 0, end_ns = 0, worker_ns = 0, qemu_ns = 0;
+	uint64_t image_ns = 0, ready_ns = 0, start_ns = 0, end_ns = 0, worker_ns = 0, qemu_ns = 0;
 	struct runfile_reader *reader;
 	struct runfile_record record;
 	struct ktstr_error err;
@@ -96,6 +101,8 @@ static void read_run(const char *folder, uint64_t took_ns)
 	if (runfile_open(path, &reader, &err) < 0)
 		fail("cannot read the run", &err);
 	while (runfile_next(reader, &record, &payload) == 1) {
+		if (is_milestone(&record, payload, FACTS_TIMING_IMAGE))
+			image_ns = record.host_ns;
 		if (is_milestone(&record, payload, FACTS_TIMING_QEMU))
 			qemu_ns = record.host_ns;
 		if (is_milestone(&record, payload, COORD_TIMING_READY))
@@ -112,6 +119,7 @@ static void read_run(const char *folder, uint64_t took_ns)
 	runfile_reader_free(reader);
 	if (!qemu_ns || !ready_ns || !start_ns || !worker_ns || !end_ns)
 		fail("the run has not all milestones", &(struct ktstr_error){ .text = "?" });
+	add(OURS, image_ns);
 	add(QEMU, qemu_ns);
 	add(READY, ready_ns);
 	add(START, start_ns);
@@ -119,11 +127,17 @@ static void read_run(const char *folder, uint64_t took_ns)
 	add(VERDICT, took_ns - (end_ns - start_ns));
 }
 
+static uint64_t time_ns(const struct timeval *time)
+{
+	return (uint64_t)time->tv_sec * NS_PER_S + (uint64_t)time->tv_usec * NS_PER_US;
+}
+
 static void run_ktstr(const char *program, const char *scenario, const char *folder,
 		      bool is_counted)
 {
 	uint64_t before_ns = clock_monotonic_ns();
 	pid_t pid = fork();
+	struct rusage usage;
 	int status;
 
 	if (pid == 0) {
@@ -134,12 +148,14 @@ static void run_ktstr(const char *program, const char *scenario, const char *fol
 			    (char *)NULL);
 		_exit(127);
 	}
-	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+	if (pid < 0 || wait4(pid, &status, 0, &usage) < 0)
 		fail("cannot run ktstr", NULL);
 	if (status != 0)
 		fail("the run did not pass", &(struct ktstr_error){ .text = "see above" });
-	if (is_counted)
-		read_run(folder, clock_monotonic_ns() - before_ns);
+	if (!is_counted)
+		return;
+	read_run(folder, clock_monotonic_ns() - before_ns);
+	add(CPU, time_ns(&usage.ru_utime) + time_ns(&usage.ru_stime));
 }
 
 /* The saved VM that the last run started from, and what machine it is. */
