@@ -9,6 +9,9 @@ set -euo pipefail
 : "${KTSTR_BUILD:?}" "${KTSTR_SOURCE:?}" "${KTSTR_TEST_PLUGINS:?}"
 program=$KTSTR_BUILD/${KTSTR_BINDIR:-bin}/ktstr
 
+# A script that never comes to its main() has tested nothing. main() replaces this trap.
+trap 'printf "FAILED: %s does not end with main \"\$@\"\n" "$0" >&2; exit 1' EXIT
+
 fail() {
 	printf 'FAILED: %s\n' "$*" >&2
 	if [[ -e $work/out ]]; then
