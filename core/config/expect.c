@@ -202,6 +202,12 @@ const char *expectation_flaw(const struct expectation *expect)
 	return NULL;
 }
 
+bool expectation_judges(const struct expectation *expect)
+{
+	return expect->is_given && expect->outcome == KTSTR_OUTCOME_FAIL &&
+	       (expect->has_scx_exit || expect->start_error);
+}
+
 int expectation_kind(const char *name, uint32_t *ret)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {

@@ -43,6 +43,9 @@ int expectation_read(const struct source *source, const struct node *node, struc
 /* Why what is expected cannot be, or NULL: it can. */
 const char *expectation_flaw(const struct expectation *expect);
 
+/* Is it judge enough, without any checker: of how a scheduler ends, or that it does not start? */
+bool expectation_judges(const struct expectation *expect);
+
 /* The KTSTR_SCX_EXIT_ of a name that `expect:` knows. -EINVAL: it knows none. */
 int expectation_kind(const char *name, uint32_t *ret);
 

@@ -186,8 +186,10 @@ static void take_error(struct pass *pass, const struct ktstr_frame *frame)
 	}
 	if (!evidence->has_error)
 		evidence->error_stage = info.stage;
-	evidence->has_other_error =
-		evidence->has_other_error || info.stage != KTSTR_STAGE_SCHEDULER;
+	/* A scheduler that does not start is told of once: what comes after that broke by itself.
+	 */
+	if (evidence->has_error || info.stage != KTSTR_STAGE_SCHEDULER)
+		evidence->has_other_error = true;
 	evidence->has_error = true;
 	keep(pass, &evidence->error_text, "%s", text);
 }

@@ -191,7 +191,7 @@ static bool agent_failed(const struct verdict *v)
 
 static bool no_checkers(const struct verdict *v)
 {
-	return v->decision_count == 0;
+	return v->decision_count == 0 && !(v->expect && expectation_judges(v->expect));
 }
 
 static bool checker_error(const struct verdict *v, const struct decision *d)
@@ -241,7 +241,8 @@ static bool all_passed(const struct verdict *v)
 		else if (d->outcome != KTSTR_OUTCOME_SKIP)
 			return false;
 	}
-	return passed > 0;
+	/* Without any it passes only to be held against what is expected. */
+	return passed > 0 || (v->decision_count == 0 && !no_checkers(v));
 }
 
 static bool no_rule(const struct verdict *v)
@@ -375,7 +376,7 @@ static bool all_as_expected(const struct verdict *v)
 
 	if (!grounds_are_whole(v) || run_broke(v) || e->hello_count == 0 || e->hello_mismatch ||
 	    e->malformed || e->has_other_error || e->summary.is_panicked || e->summary.is_crashed ||
-	    v->interrupted_by != 0 || v->decision_count == 0)
+	    v->interrupted_by != 0 || no_checkers(v))
 		return false;
 	if (e->has_result ? e->result_outcome != PASS && e->result_outcome != FAIL
 			  : !scheduler_did_not_start(v))

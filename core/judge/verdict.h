@@ -79,7 +79,7 @@ struct evidence {
 	bool has_error; /* an ERROR frame */
 	uint32_t error_stage;
 	char *error_text;
-	bool has_other_error;  /* one of another stage than the scheduler's */
+	bool has_other_error;  /* one of another stage than the scheduler's, or a second one */
 	char *sched_exit_text; /* of a valid SCHED_EXIT; may be NULL */
 	uint32_t hello_count;
 	char *hello_mismatch; /* what the agent loaded is not what the host sent; NULL: all well */
@@ -109,7 +109,8 @@ struct verdict {
  * broke after it; but what checkers find in a run that was cut short is no FAIL.
  *
  * Where a FAIL is expected, a FAIL becomes a PASS when each part of the expectation came true,
- * nothing else failed, and the evidence is as whole as it must be for any PASS. A FAIL of another
+ * nothing else failed, and the evidence is as whole as it must be for any PASS. The end of a
+ * scheduler that is expected takes no checker besides: the expectation judges it. A FAIL of another
  * kind stays FAIL, and so becomes a PASS; ERROR, UNDECIDED and SKIP stay what they are.
  */
 void verdict_fold(struct verdict *verdict);

@@ -252,7 +252,7 @@ static int prepare_checkers(struct prepared *p, const struct run_options *option
 	}
 	if (rc == 0)
 		rc = prepare_given_checkers(p, options, err);
-	if (rc == 0 && p->checker_count == 0)
+	if (rc == 0 && p->checker_count == 0 && !expectation_judges(&p->spec->expect))
 		return ktstr_fail(err, -EINVAL,
 				  "%s: no checker is named, so nothing could be judged; add "
 				  "'checkers: [starvation]' or --checker starvation",

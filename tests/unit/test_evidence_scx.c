@@ -285,6 +285,15 @@ Test(evidence_scx, knows_errors_of_other_stages)
 	cr_assert_str_eq(evidence.error_text, "one");
 }
 
+Test(evidence_scx, takes_a_second_error_for_one_of_another_kind)
+{
+	maker_error(&maker, KTSTR_STAGE_SCHEDULER, "the verifier refused it");
+	maker_error(&maker, KTSTR_STAGE_SCHEDULER, "scheduler 'x' was killed by SIGSEGV");
+	maker_pass(&maker);
+	read_it();
+	cr_assert(evidence.has_other_error);
+}
+
 Test(evidence_scx, finds_frames_of_schedulers_that_cannot_be_decoded)
 {
 	const struct ktstr_scx_exit left = { .size = sizeof(left),

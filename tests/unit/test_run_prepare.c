@@ -128,6 +128,27 @@ Test(run_prepare, judges_by_the_given_checkers_alone_when_asked)
 	cr_assert_str_eq(prepared->checkers[0].plugin->descriptor->name, "isolation");
 }
 
+Test(run_prepare, needs_no_checker_where_the_end_of_a_scheduler_is_expected)
+{
+	const struct run_options options = { 0 };
+
+	cr_assert_eq(prepare("scenario: cpu_hog\n"
+			     "expect: {outcome: fail, scx_exit: {kind: stall}}\n",
+			     &options),
+		     0, "%s", err.text);
+	cr_assert_eq(prepared->checker_count, 0);
+}
+
+Test(run_prepare, needs_no_checker_where_a_scheduler_is_not_expected_to_start)
+{
+	const struct run_options options = { 0 };
+
+	cr_assert_eq(
+		prepare("scenario: cpu_hog\nexpect: {outcome: fail, start: no BTF}\n", &options), 0,
+		"%s", err.text);
+	cr_assert_eq(prepared->checker_count, 0);
+}
+
 Test(run_prepare, refuses_with_place_and_reason)
 {
 	static const char *const bad_key[] = { "gap,max_gpa=1s" };
@@ -141,6 +162,7 @@ Test(run_prepare, refuses_with_place_and_reason)
 	} cases[] = {
 		{ "scenario: cpu_hog\n", { 0 }, "no checker is named" },
 		{ hog, { .has_only_checkers = true }, "no checker is named" },
+		{ "scenario: cpu_hog\nexpect: {outcome: pass}\n", { 0 }, "no checker is named" },
 		{ "scenario: cpu_hgo\ncheckers: [gap]\n", { 0 }, ":1:11: " },
 		{ "scenario: cpu_hog\ncheckers: [gapp]\n", { 0 }, ":2:12: " },
 		{ "scenario: cpu_hog\ncheckers: [{plugin: gap, max_gap: soon}]\n",
