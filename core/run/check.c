@@ -270,7 +270,7 @@ static int find_checkers(struct check *check, struct ktstr_error *err)
 	for (size_t i = 0; i < check->given_count && rc == 0; i++)
 		if (!check->given[i].stands_in)
 			add_checker(check, check->given[i].plugin, check->given[i].ref.params);
-	if (rc == 0 && check->checker_count == 0)
+	if (rc == 0 && check->checker_count == 0 && !expectation_judges(&meta->expect))
 		return ktstr_fail(err, -EINVAL,
 				  "'%s' names no checker, so nothing could be judged; add one with "
 				  "--checker",

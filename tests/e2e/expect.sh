@@ -4,12 +4,11 @@
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "$0")/lib.sh"
 
-# no_start TEXT: a scheduler that does not start, as expected with TEXT.
+# no_start TEXT: a scheduler that does not start, as expected with TEXT. It takes no checker to judge that.
 no_start() {
 	scenario no_start <<-END
 		scheduler: {plugin: exec, path: /bin/false}
 		scenario: {plugin: cpu_hog, duration: 100ms}
-		checkers: [starvation]
 		expect: {outcome: fail, start: "$1"}
 	END
 	run

@@ -10,7 +10,7 @@ set -euo pipefail
 program=$KTSTR_BUILD/${KTSTR_BINDIR:-bin}/ktstr
 
 # A script that never comes to its main() has tested nothing. main() replaces this trap.
-trap 'printf "FAILED: %s does not end with main \"\$@\"\n" "$0" >&2; exit 1' EXIT
+trap '(($? != 0)) || { printf "FAILED: %s does not end with main \"\$@\"\n" "$0" >&2; exit 1; }' EXIT
 
 fail() {
 	printf 'FAILED: %s\n' "$*" >&2
