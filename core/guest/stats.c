@@ -217,7 +217,9 @@ static int serve(struct stats *stats)
 		fds[0].events |= POLLIN;
 	if (has_reply)
 		fds[0].events |= POLLOUT;
-	fds[1] = (struct pollfd){ .fd = stats->socket_fd };
+	/* A server that has gone would be news all the time while its last words cannot be passed
+	 * on. */
+	fds[1] = (struct pollfd){ .fd = has_reply && !wants_server ? -1 : stats->socket_fd };
 	if (!has_reply)
 		fds[1].events |= POLLIN;
 	if (wants_server)

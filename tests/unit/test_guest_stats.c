@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 static char folder[64];
@@ -143,6 +145,38 @@ Test(guest_stats, replies_for_a_server_that_went_away)
 	hear(host_fd, "1\n");
 	(void)close(server);
 	hear(host_fd, STATS_NOBODY);
+	(void)close(listener);
+}
+
+static uint64_t relay_cpu_ns(void)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	cr_assert_eq(pthread_getcpuclockid(relay, &clock), 0);
+	cr_assert_eq(clock_gettime(clock, &used), 0);
+	return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+}
+
+/* It is a real-time task: it must not spin. */
+Test(guest_stats, rests_while_nobody_reads_the_last_words_of_a_server)
+{
+	static const struct timespec window = { .tv_nsec = 300000000 };
+	static char text[1 << 16];
+	int listener = listen_there(), server;
+	uint64_t before_ns;
+
+	memset(text, 'x', sizeof(text));
+	say(host_fd, "one\n");
+	server = accept(listener, NULL, NULL);
+	hear(server, "one\n");
+	/* Until neither the port nor the relay takes any more. */
+	for (struct pollfd room = { .fd = server, .events = POLLOUT }; poll(&room, 1, 200) > 0;)
+		cr_assert_gt(send(server, text, sizeof(text), MSG_NOSIGNAL | MSG_DONTWAIT), 0);
+	(void)close(server);
+	before_ns = relay_cpu_ns();
+	(void)nanosleep(&window, NULL); /* what is measured, not what is waited for */
+	cr_expect_lt(relay_cpu_ns() - before_ns, 50000000);
 	(void)close(listener);
 }
 
