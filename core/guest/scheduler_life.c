@@ -392,8 +392,11 @@ int life_stop(struct life *life, bool *ret_is_forced, struct ktstr_error *err)
 	struct observer *observer = &life->observer;
 	struct ktstr_error later = { 0 };
 	struct previous previous;
+	bool has_died = false;
 	int rc, wait_rc;
 
+	if (!life->death.code)
+		has_died = life_check(life, &later) < 0;
 	if (!life->death.code) {
 		observer_tell_state(observer, KTSTR_SCX_BEFORE_STOP);
 		observer_tell_programs(observer, KTSTR_SCX_BEFORE_STOP);
@@ -408,6 +411,10 @@ int life_stop(struct life *life, bool *ret_is_forced, struct ktstr_error *err)
 	tell_exit(life);
 	observer_tell_state(observer, KTSTR_SCX_STOPPED);
 	observer_tell_dump(observer);
+	if (has_died) {
+		*err = life->death;
+		return -ESRCH;
+	}
 	rc = judge_stop(life, scheduler, rc, *ret_is_forced, err);
 	return rc < 0 ? rc : wait_rc;
 }
