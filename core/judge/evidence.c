@@ -306,8 +306,10 @@ static void take_meta(struct pass *pass, const void *payload, uint32_t length)
 		return;
 	pass->meta = json_loadb(payload, length, 0, NULL);
 	scheduler = item_text(json_object_get(pass->meta, "scheduler"), "plugin");
-	str_copy_line(pass->evidence->scx.scheduler, sizeof(pass->evidence->scx.scheduler),
-		      scheduler, strlen(scheduler));
+	str_copy_line(pass->evidence->scx.first, sizeof(pass->evidence->scx.first), scheduler,
+		      strlen(scheduler));
+	str_copy(pass->evidence->scx.scheduler, sizeof(pass->evidence->scx.scheduler),
+		 pass->evidence->scx.first);
 }
 
 static void take_record(struct pass *pass, const struct runfile_record *record, const void *payload)

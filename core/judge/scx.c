@@ -58,6 +58,15 @@ static int keep_line(char **text, const char *bytes, size_t length)
 	return *text ? 0 : -ENOMEM;
 }
 
+static void forget_exit(struct scx *scx)
+{
+	free(scx->exit_reason);
+	free(scx->exit_message);
+	scx->exit_reason = scx->exit_message = NULL;
+	scx->has_exit = false;
+	scx->exit_at = (struct scx_moment){ 0 };
+}
+
 static int take_exit(struct scx *scx, const struct ktstr_frame *frame)
 {
 	struct wire_scx_texts texts;
@@ -66,6 +75,10 @@ static int take_exit(struct scx *scx, const struct ktstr_frame *frame)
 
 	if (wire_decode_scx_exit(frame->payload, frame->length, &left, &texts) < 0)
 		return 0;
+	if (scx->is_between && !scx->has_next_exit) {
+		forget_exit(scx);
+		scx->has_next_exit = true;
+	}
 	rc = keep_line(&scx->exit_reason, texts.reason, left.reason_length);
 	if (rc == 0)
 		rc = keep_line(&scx->exit_message, texts.message, left.message_length);
@@ -84,15 +97,6 @@ bool scx_clock_runs_away(const struct scx *scx)
 	return scx->guest_took_ns > 2 * scx->host_took_ns + CLOCK_TOLERANCE_NS;
 }
 
-static void forget_exit(struct scx *scx)
-{
-	free(scx->exit_reason);
-	free(scx->exit_message);
-	scx->exit_reason = scx->exit_message = NULL;
-	scx->has_exit = false;
-	scx->exit_at = (struct scx_moment){ 0 };
-}
-
 static void take_state(struct scx *scx, const struct ktstr_frame *frame)
 {
 	struct ktstr_scx_state state;
@@ -109,6 +113,10 @@ static void take_state(struct scx *scx, const struct ktstr_frame *frame)
 	scx->host_took_ns = frame->host_ns - scx->first_host_ns;
 	scx->has_state = true;
 	scx->state = state;
+	if (state.when == KTSTR_SCX_STOPPED)
+		scx->is_between = true;
+	else if (state.when == KTSTR_SCX_ATTACHED)
+		scx->is_between = false;
 	if (state.when == KTSTR_SCX_DIED)
 		note_end(scx, frame->host_ns);
 }
@@ -124,10 +132,14 @@ static void take_swap(struct scx *scx, const struct ktstr_frame *frame)
 	scx->swaps++;
 	scx->swaps_failed += swap.code < 0;
 	scx->swaps_forced += (swap.flags & KTSTR_SCHED_SWAP_FORCED) != 0;
-	if (swap.code < 0)
-		return;
-	str_copy(scx->scheduler, sizeof(scx->scheduler), swap.plugin);
-	forget_exit(scx);
+	if (swap.code == 0) {
+		forget_exit(scx);
+		str_copy(scx->scheduler, sizeof(scx->scheduler), swap.plugin);
+	} else if (scx->has_next_exit) {
+		str_copy(scx->scheduler, sizeof(scx->scheduler),
+			 swap.name[0] ? swap.name : scx->first);
+	}
+	scx->has_next_exit = false;
 }
 
 static int take_phase(struct scx *scx, const struct ktstr_frame *frame)

@@ -33,7 +33,10 @@ struct scx_moment {
 
 /* Zero-initialise; scx_done() frees. */
 struct scx {
-	char scheduler[64]; /* plugin in charge; "": not known, or the kernel's own */
+	/* Plugin in charge; "": not known, or the kernel's own. Of one that could not be swapped
+	 * in, and left by itself: its name in the scenario file. */
+	char scheduler[64];
+	char first[64]; /* the run's own, which a restart brings back */
 	/* Of the scheduler in charge: the last SCX_EXIT since the last swap that worked. */
 	bool has_exit;
 	uint32_t exit_kind;
@@ -42,6 +45,9 @@ struct scx {
 	char *exit_reason;	   /* never NULL once has_exit is set, as the next */
 	char *exit_message;	   /* one line */
 	struct scx_moment exit_at; /* when it was first heard of its end */
+	/* The one before has been stopped; what leaves now is the one that is to follow. */
+	bool is_between;
+	bool has_next_exit; /* and that has left */
 	/* The last SCX_STATE. */
 	bool has_state;
 	struct ktstr_scx_state state;

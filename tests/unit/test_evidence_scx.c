@@ -2,6 +2,7 @@
 /* What evidence says of schedulers, from run files as the coordinator leaves them. */
 #include "judge/judge.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -209,6 +210,41 @@ Test(evidence_scx, keeps_the_exit_of_one_that_could_not_be_swapped_in)
 	cr_assert(evidence.scx.has_exit);
 	cr_assert_eq(evidence.scx.swaps_failed, 1);
 	cr_assert_str_eq(evidence.scx.scheduler, "scx_x");
+}
+
+/* The old one left in order, for it was to be swapped: what the next one left by is its own. */
+static const struct {
+	uint32_t kind;
+	const char *name, *expected;
+} followers[] = {
+	{ KTSTR_SCHED_SWAP_REPLACE, "other", "scheduler 'other' was ejected " },
+	{ KTSTR_SCHED_SWAP_RESTART, "", "scheduler 'scx_x' was ejected " },
+};
+
+Test(evidence_scx, names_the_one_that_could_not_be_swapped_in)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(followers); i++) {
+		struct ktstr_sched_swap swap = { .size = sizeof(swap),
+						 .kind = followers[i].kind,
+						 .code = -ESRCH };
+
+		add_swap("scx_y", 0, 0);
+		add_exit(KTSTR_SCX_EXIT_UNREG, "unregistered from user space", "", true);
+		add_state(KTSTR_SCX_STOPPED, "disabled");
+		add_exit(KTSTR_SCX_EXIT_ERROR, "runtime error", "ops.init() failed (-12)", true);
+		add_state(KTSTR_SCX_DIED, "disabled");
+		str_copy(swap.name, sizeof(swap.name), followers[i].name);
+		maker_frame(&maker, KTSTR_MSG_SCHED_SWAP, &swap, sizeof(swap), true);
+		maker_pass(&maker);
+		read_it();
+		scx_sentence(&evidence.scx, sentence, sizeof(sentence));
+		cr_expect_eq(
+			strncmp(sentence, followers[i].expected, strlen(followers[i].expected)), 0,
+			"%s", sentence);
+		cr_expect_str_eq(evidence.scx.exit_message, "ops.init() failed (-12)");
+		teardown();
+		setup();
+	}
 }
 
 Test(evidence_scx, keeps_the_last_state)
