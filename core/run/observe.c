@@ -187,12 +187,13 @@ static void on_warning(void *arg, const char *text)
 	log_warning("%s", text);
 }
 
-/* A phase that the run broke in is not done; what is still to be done in order follows. */
+/* A phase that the run broke in is not done; what is still to be done in order follows. A scheduler
+ * that died is told of when the scenario is over, and breaks no phase. */
 static void on_decided(void *arg, enum coord_end end)
 {
 	struct observe *observe = arg;
 
-	if (end != COORD_END_STREAM)
+	if (end != COORD_END_STREAM && end != COORD_END_SCHED_EXIT)
 		live_done(observe->live, false);
 }
 

@@ -8,6 +8,7 @@
 
 #include <criterion/criterion.h>
 
+#include "base/cleanup.h"
 #include "support/scratch.h"
 
 static struct scratch scratch;
@@ -121,4 +122,26 @@ Test(observe, shows_output_only_to_those_who_ask)
 	observer->console_line(observer->arg, "usb 1-1: new device");
 	(void)count_lines("", &all);
 	cr_assert_eq(all, 0);
+}
+
+static const struct {
+	enum coord_end end;
+	size_t failed;
+} ends[] = {
+	{ COORD_END_STREAM, 0 },
+	{ COORD_END_SCHED_EXIT, 0 }, /* it may be what is expected */
+	{ COORD_END_WATCHDOG, 1 },
+	{ COORD_END_PANIC, 1 },
+};
+
+Test(observe, a_phase_fails_when_the_run_breaks_in_it)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		size_t all;
+
+		start(false);
+		observer->scenario(observer->arg, false);
+		observer->decided(observer->arg, ends[i].end);
+		cr_expect_eq(count_lines("teardown failed", &all), ends[i].failed, "row %zu", i);
+	}
 }
