@@ -183,6 +183,7 @@ static bool is_gone(const struct life *life)
 	return !scx_is_enabled(&now) || now.enable_seq != life->scx.enable_seq;
 }
 
+/* How far into it is for the report to say: two clocks would tell two times. */
 static void describe_place(const struct life *life, char *text, size_t size)
 {
 	const struct life_place *place = &life->place;
@@ -192,9 +193,7 @@ static void describe_place(const struct life *life, char *text, size_t size)
 	else if (!place->is_open)
 		(void)snprintf(text, size, "after step %u", place->step);
 	else
-		(void)snprintf(text, size, "%.2f s into step %u",
-			       (double)(clock_monotonic_ns() - place->start_ns) / (double)NS_PER_S,
-			       place->step);
+		(void)snprintf(text, size, "in step %u", place->step);
 }
 
 /* "'x' was ejected at @place: REASON (KIND): 'MESSAGE'" */

@@ -35,7 +35,6 @@ struct scheduler {
 struct life_place {
 	uint16_t step; /* the newest; 0: none yet */
 	bool is_open;
-	uint64_t start_ns;
 };
 
 /* What is known of a scheduler's end. */

@@ -158,9 +158,7 @@ static int guest_step(struct ktstr_guest *g, const char *name, uint32_t index, u
 		rc = life_check(&services->life, err);
 	if (rc < 0)
 		return rc;
-	services->life.place = (struct life_place){ .step = info.index,
-						    .is_open = true,
-						    .start_ns = clock_monotonic_ns() };
+	services->life.place = (struct life_place){ .step = info.index, .is_open = true };
 	rc = send_failed(channel_send_pair(&services->link->sender, KTSTR_MSG_STEP, &info,
 					   sizeof(info), name, info.name_length),
 			 "a step", err);
