@@ -24,7 +24,7 @@ static struct services *services_of(struct ktstr_guest *g)
 	return (struct services *)g;
 }
 
-void services_note_op(struct services *services, enum services_op op)
+void services_note_op(struct services *services, uint32_t op)
 {
 	services->op_kinds |= 1u << op;
 	if (services->op_count < UINT16_MAX)
@@ -246,7 +246,7 @@ static int guest_cgroup_create(struct ktstr_guest *g, const struct ktstr_cgroup_
 
 	if (rc < 0)
 		return rc;
-	services_note_op(services, OP_CGROUP_CREATE);
+	services_note_op(services, KTSTR_OP_CGROUP_CREATE);
 	rc = send_cgroup(services, id, err);
 	if (rc == 0)
 		*ret_id = id;
@@ -266,7 +266,8 @@ static int guest_cgroup_set_cpus(struct ktstr_guest *g, uint32_t id,
 
 	if (rc < 0)
 		return rc;
-	services_note_op(services, ktstr_cpuset_count(cpus) ? OP_SET_CPUS : OP_CLEAR_CPUS);
+	services_note_op(services,
+			 ktstr_cpuset_count(cpus) ? KTSTR_OP_SET_CPUS : KTSTR_OP_CLEAR_CPUS);
 	return send_cgroup(services, id, err);
 }
 
@@ -318,7 +319,7 @@ static int guest_spawn(struct ktstr_guest *g, const struct ktstr_spawn_spec *spe
 	rc = workers_spawn(services->workers, ops, spec->workload->s, spec, ret_group, err);
 	services_resume(services, before);
 	if (rc == 0)
-		services_note_op(services, OP_SPAWN);
+		services_note_op(services, KTSTR_OP_SPAWN);
 	return rc;
 }
 
@@ -344,7 +345,7 @@ static int guest_stop(struct ktstr_guest *g, uint32_t group, struct ktstr_error 
 {
 	struct worker_filter filter = { .group = group };
 
-	services_note_op(services_of(g), OP_STOP);
+	services_note_op(services_of(g), KTSTR_OP_STOP);
 	return collect(services_of(g), &filter, err);
 }
 
@@ -354,7 +355,7 @@ static int guest_stop_cgroup(struct ktstr_guest *g, uint32_t cgroup_id, struct k
 
 	if (cgroup_id && !cgroups_name(services_of(g)->cgroups, cgroup_id))
 		return ktstr_fail(err, -ENOENT, "there is no cgroup with the id %u", cgroup_id);
-	services_note_op(services_of(g), OP_STOP);
+	services_note_op(services_of(g), KTSTR_OP_STOP);
 	return collect(services_of(g), &filter, err);
 }
 
@@ -365,7 +366,7 @@ static int guest_cgroup_remove(struct ktstr_guest *g, uint32_t id, struct ktstr_
 	if (rc == 0)
 		rc = cgroups_remove(services_of(g)->cgroups, id, err);
 	if (rc == 0)
-		services_note_op(services_of(g), OP_CGROUP_REMOVE);
+		services_note_op(services_of(g), KTSTR_OP_CGROUP_REMOVE);
 	return rc;
 }
 
@@ -376,7 +377,7 @@ static int guest_snapshot(struct ktstr_guest *g, const char *tag,
 	int rc = services_snapshot(&services_of(g)->requester, tag, ranges, count, err);
 
 	if (rc == 0)
-		services_note_op(services_of(g), OP_SNAPSHOT);
+		services_note_op(services_of(g), KTSTR_OP_SNAPSHOT);
 	return rc;
 }
 
@@ -385,7 +386,7 @@ static int guest_watch(struct ktstr_guest *g, const char *symbol, struct ktstr_e
 	int rc = services_watch(&services_of(g)->requester, symbol, err);
 
 	if (rc == 0)
-		services_note_op(services_of(g), OP_WATCH);
+		services_note_op(services_of(g), KTSTR_OP_WATCH);
 	return rc;
 }
 

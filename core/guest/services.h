@@ -48,29 +48,13 @@ struct services_spec {
 	const struct observer_paths *observer_paths; /* NULL: the kernel is not looked at */
 };
 
-/* Bits of ktstr_stimulus.op_kinds. */
-enum services_op {
-	OP_CGROUP_CREATE = 0,
-	OP_CGROUP_REMOVE = 2,
-	OP_SET_CPUS = 3,
-	OP_CLEAR_CPUS = 4,
-	OP_SPAWN = 6,
-	OP_STOP = 7,
-	OP_SNAPSHOT = 16,
-	OP_WATCH = 17,
-	OP_SCHEDULER_ATTACH = 18,
-	OP_SCHEDULER_DETACH = 19,
-	OP_SCHEDULER_RESTART = 20,
-	OP_SCHEDULER_REPLACE = 21,
-};
-
 int services_init(struct services *services, const struct services_spec *spec,
 		  struct ktstr_error *err);
 /* Kills workers that are left, and removes the cgroups. */
 void services_done(struct services *services);
 
-/* For the next stimulus frame. */
-void services_note_op(struct services *services, enum services_op op);
+/* For the next stimulus frame. @op: KTSTR_OP_ */
+void services_note_op(struct services *services, uint32_t op);
 
 /*
  * What happens between these two is the agent's time, not the scenario's: neither does its clock go

@@ -12,7 +12,7 @@
 /* One change of the scheduler. */
 struct swap {
 	uint32_t kind; /* KTSTR_SCHED_SWAP_ */
-	enum services_op op;
+	uint32_t op;
 	const char *name; /* of the scheduler to bring up; NULL: none */
 };
 
@@ -95,28 +95,28 @@ static int change(struct services *services, const struct swap *swap, struct kts
 
 int services_scheduler_attach(struct ktstr_guest *g, const char *name, struct ktstr_error *err)
 {
-	const struct swap swap = { KTSTR_SCHED_SWAP_ATTACH, OP_SCHEDULER_ATTACH, name };
+	const struct swap swap = { KTSTR_SCHED_SWAP_ATTACH, KTSTR_OP_SCHEDULER_ATTACH, name };
 
 	return change(services_of(g), &swap, err);
 }
 
 int services_scheduler_detach(struct ktstr_guest *g, struct ktstr_error *err)
 {
-	const struct swap swap = { KTSTR_SCHED_SWAP_DETACH, OP_SCHEDULER_DETACH, NULL };
+	const struct swap swap = { KTSTR_SCHED_SWAP_DETACH, KTSTR_OP_SCHEDULER_DETACH, NULL };
 
 	return change(services_of(g), &swap, err);
 }
 
 int services_scheduler_restart(struct ktstr_guest *g, struct ktstr_error *err)
 {
-	const struct swap swap = { KTSTR_SCHED_SWAP_RESTART, OP_SCHEDULER_RESTART, "" };
+	const struct swap swap = { KTSTR_SCHED_SWAP_RESTART, KTSTR_OP_SCHEDULER_RESTART, "" };
 
 	return change(services_of(g), &swap, err);
 }
 
 int services_scheduler_replace(struct ktstr_guest *g, const char *name, struct ktstr_error *err)
 {
-	const struct swap swap = { KTSTR_SCHED_SWAP_REPLACE, OP_SCHEDULER_REPLACE, name };
+	const struct swap swap = { KTSTR_SCHED_SWAP_REPLACE, KTSTR_OP_SCHEDULER_REPLACE, name };
 
 	return change(services_of(g), &swap, err);
 }

@@ -92,11 +92,24 @@ struct ktstr_frame_header {
 #define KTSTR_PHASE_WORKLOAD_DISPATCHED 5u
 #define KTSTR_PHASE_SCHEDULER_ATTACHED 6u
 
+/* Bits of op_kinds: what was done since the stimulus before. */
+#define KTSTR_OP_CGROUP_CREATE 0u
+#define KTSTR_OP_CGROUP_REMOVE 2u
+#define KTSTR_OP_SET_CPUS 3u
+#define KTSTR_OP_CLEAR_CPUS 4u
+#define KTSTR_OP_SPAWN 6u
+#define KTSTR_OP_STOP 7u
+#define KTSTR_OP_SNAPSHOT 16u
+#define KTSTR_OP_WATCH 17u
+#define KTSTR_OP_SCHEDULER_ATTACH 18u
+#define KTSTR_OP_SCHEDULER_DETACH 19u
+#define KTSTR_OP_SCHEDULER_RESTART 20u
+#define KTSTR_OP_SCHEDULER_REPLACE 21u
 struct ktstr_stimulus {
 	uint32_t elapsed_ms; /* since SCENARIO_START */
 	uint16_t step_index; /* 0: before the first step */
 	uint16_t op_count;
-	uint32_t op_kinds; /* one bit an op */
+	uint32_t op_kinds; /* one bit an op: KTSTR_OP_ */
 	uint16_t cgroup_count;
 	uint16_t worker_count;
 	uint64_t total_iterations; /* of all workers so far */

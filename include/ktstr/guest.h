@@ -167,7 +167,8 @@ static inline int ktstr_stopping(struct ktstr_guest *g)
 /*
  * A step begins: its name, its number from 1 of @count (0: not known), and how long it means to
  * hold. Shown live, and a STEP and a STIMULUS frame of the run. Ends the step before it, if one is
- * open.
+ * open. Returns 0; -ESRCH when the scheduler died, and then no step begins; -EINVAL for a bad
+ * number.
  */
 static inline int ktstr_step(struct ktstr_guest *g, const char *name, uint32_t index,
 			     uint32_t count, uint64_t hold_ns, struct ktstr_error *err)
@@ -320,8 +321,10 @@ static inline int ktstr_scheduler_log(struct ktstr_guest *g)
  * The services below change the scheduler while the scenario runs. @name is one of `schedulers:` in
  * the scenario file; "" is the run's own. What leaves because of them did not die. When the old one
  * does not let go within 2 s, the kernel is told to throw it out. Each sends a SCHED_SWAP frame.
- * Returns 0; -ENOENT for a @name that is not staged; -ECANCELED when the run is to end early; else
- * what the scheduler's start() or stop() said, and then the kernel's own class schedules.
+ * Returns 0; -ENOENT for a @name that is not staged; -ECANCELED when the run is to end early;
+ * -ESRCH when the old one had died, or the new one is at fault for not starting, and the run is a
+ * FAIL then, whatever the scenario makes of it; else what the scheduler's start() or stop() said.
+ * After a failure of start() or stop() the kernel's own class schedules.
  */
 
 /* Bring up @name. -EBUSY when a scheduler is up. */

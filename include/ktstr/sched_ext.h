@@ -18,8 +18,10 @@
 #define KTSTR_SCX_ATTACHED 1u	 /* the scheduler's start() has just returned */
 #define KTSTR_SCX_RUNNING 2u	 /* about once a second while the scenario runs */
 #define KTSTR_SCX_BEFORE_STOP 3u /* it is about to be stopped, by the end or by a swap */
-#define KTSTR_SCX_STOPPED 4u	 /* its stop() has just returned */
-#define KTSTR_SCX_DIED 5u	 /* the agent has just seen that it is gone */
+/* Its stop() has just returned; or, by PID 1 after a session that broke, what came of it. */
+#define KTSTR_SCX_STOPPED 4u
+/* The agent has just seen that it is gone; with the last events that could still be read. */
+#define KTSTR_SCX_DIED 5u
 
 /*
  * /sys/kernel/sched_ext. @event_count entries of struct ktstr_scx_event follow. What the kernel
@@ -107,7 +109,8 @@ static inline const char *ktstr_scx_exit_name(uint32_t kind)
 	}
 }
 
-/* BPF programs of kind struct_ops that are loaded. @program_count entries follow. */
+/* BPF programs of kind struct_ops that were loaded since the scheduler's start() began, and still
+ * are. @program_count entries follow. */
 struct ktstr_sched_progs {
 	uint32_t size;
 	uint32_t when; /* KTSTR_SCX_ATTACHED, or KTSTR_SCX_BEFORE_STOP: with run times */
