@@ -42,6 +42,8 @@ u64 vtime_now;
 u64 direct_count;
 u64 queued_count;
 u64 crowded_count; /* cgroups that found no place */
+/* What the verifier does not know it need not look at twice: once for this, once for any other. */
+u32 no_group = GROUPS_MAX;
 
 struct task_state {
 	u32 group;
@@ -266,8 +268,7 @@ static __always_inline u64 end_turn(struct task_struct *p, struct task_state *st
 
 void KTSTR_SCX_OP(vtime_dispatch, s32 cpu, struct task_struct *prev)
 {
-	struct search search = { .index = GROUPS_MAX, .prev_index = GROUPS_MAX };
-
+	struct search search = { .index = GROUPS_MAX, .prev_index = no_group };
 	struct task_state *state = NULL;
 
 	if (prev && (prev->scx.flags & SCX_TASK_QUEUED))
@@ -277,8 +278,11 @@ void KTSTR_SCX_OP(vtime_dispatch, s32 cpu, struct task_struct *prev)
 		search.prev_vtime = vtime_after_turn(prev, state);
 	}
 	bpf_loop(GROUPS_MAX, try_group, &search, 0);
+	if (!prev || !search.keeps_prev)
+		return;
 	/* Another turn for the task that runs: the kernel tells nobody that one has ended. */
-	if (prev && state && search.keeps_prev) {
+	state = state_of(prev);
+	if (state) {
 		ktstr_scx_set_slice(prev, slice_ns);
 		begin_turn(prev, state, end_turn(prev, state), slice_ns);
 	}
