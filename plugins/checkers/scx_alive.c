@@ -45,6 +45,7 @@ struct alive {
 	struct scx_reign reign;
 	/* Something was said against the reign that holds. */
 	bool has_complaint;
+	bool is_cut;	   /* a reign ended with the session: nobody stopped its scheduler */
 	uint64_t rejected; /* most of any reign */
 	uint32_t swaps;	   /* after which a scheduler was to be in charge */
 	bool has_swaps;
@@ -106,7 +107,10 @@ static void judge_sample(struct alive *alive, const struct scx_reign *before,
 
 	if (head->nr_rejected > alive->rejected)
 		alive->rejected = head->nr_rejected;
-	if (alive->has_complaint)
+	/* Without word of the stop before it, this is PID 1's, after a session that broke. */
+	if (head->when == KTSTR_SCX_STOPPED)
+		alive->is_cut = true;
+	if (alive->has_complaint || head->when == KTSTR_SCX_STOPPED)
 		return;
 	if (head->when == KTSTR_SCX_DIED)
 		complain(alive, "'%s' was gone %.2f s after it was attached", before->ops, at);
@@ -312,7 +316,7 @@ static int alive_finish(void *state, uint32_t *ret_outcome, struct ktstr_error *
 			     "schedulers were attached %u times, of which the scenario asked for "
 			     "%u at most",
 			     reign->count, 1 + alive->swaps);
-	if (reign->is_on)
+	if (reign->is_on || alive->is_cut)
 		findings_say(&alive->findings, KTSTR_OUTCOME_UNDECIDED, reign->ops,
 			     "the run ended before '%s' was stopped", reign->ops);
 	if (reign->count) {

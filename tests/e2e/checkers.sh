@@ -56,4 +56,19 @@ case_scx_vtime() {
 	expect_nothing_left
 }
 
+# A scenario that crashes takes its scheduler with it, which is not the scheduler's fault.
+case_a_crash_of_the_scenario_is_not_the_schedulers() {
+	needs_bpf
+	scenario crash <<-END
+		scheduler: scx_fifo
+		scenario: {plugin: misbehave, how: crash}
+		checkers: [scx_alive, scx_exit]
+	END
+	run
+	expect_status 3
+	expect_says "scenario 'misbehave' was killed by SIGSEGV"
+	expect_says "the run ended before 'fifo' was stopped"
+	expect_nothing_left
+}
+
 main "$@"

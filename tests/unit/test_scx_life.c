@@ -176,6 +176,18 @@ Test(scx_alive, a_run_that_was_cut_is_undecided)
 		     "the run ended before 'fifo' was stopped");
 }
 
+/* PID 1 tells what came of it: the session that broke may have been anybody's fault. */
+Test(scx_alive, one_that_the_session_took_with_it_is_undecided)
+{
+	struct court *court = court_open("scx_alive", any);
+
+	show_when(court, KTSTR_SCX_ATTACHED, 1000);
+	show_runner(court, KTSTR_EXT_YES, KTSTR_EXT_YES);
+	show_disabled(court, KTSTR_SCX_STOPPED, 2000);
+	expect_alone(court, KTSTR_OUTCOME_UNDECIDED, "fifo",
+		     "the run ended before 'fifo' was stopped");
+}
+
 Test(scx_alive, rejected_tasks_are_counted_against_the_limit)
 {
 	const struct ktstr_value three[] = { { .type = KTSTR_PARAM_STRING },
