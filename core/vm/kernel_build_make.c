@@ -12,6 +12,9 @@
 #define CONFIG_BYTES_MAX (8u << 20)
 #define SHOW_NS (200 * NS_PER_MS)
 #define WORDS_MAX 12
+#define HEADER_BYTES_MAX (1u << 20)
+/* 1.26 */
+#define PAHOLE_WITH_KFUNCS 126
 
 /* What make says before the name of an object that it compiles. */
 static const char *const compilers[] = { "CC", "AS", "HOSTCC" };
@@ -173,6 +176,33 @@ static int merge(struct build_job *job, struct ktstr_error *err)
 	return code;
 }
 
+/*
+ * Kernels with functions whose last argument the verifier supplies leave that out of their types
+ * only where pahole marks them, and no scheduler that calls one fits the types otherwise.
+ */
+static int check_pahole(const struct build_job *job, const char *config, struct ktstr_error *err)
+{
+	_cleanup_free_ char *has_ext = build_config_value(config, "SCHED_CLASS_EXT");
+	_cleanup_free_ char *version = build_config_value(config, "PAHOLE_VERSION");
+	_cleanup_free_ char *path = str_format("%s/include/linux/btf.h", job->tree);
+	_cleanup_free_ char *header = NULL;
+	struct ktstr_error unused;
+	long number;
+
+	if (!has_ext || !version || !path)
+		return ktstr_fail(err, -ENOMEM, "out of memory");
+	number = strtol(version, NULL, 10);
+	if (strcmp(has_ext, "y") != 0 || number == 0 || number >= PAHOLE_WITH_KFUNCS ||
+	    io_read_file(path, HEADER_BYTES_MAX, &header, NULL, &unused) ||
+	    !strstr(header, "KF_IMPLICIT_ARGS"))
+		return 0;
+	return ktstr_fail(
+		err, -ENOENT,
+		"pahole %ld.%ld is too old for this kernel: no sched_ext scheduler could be loaded "
+		"into it; install pahole %d.%d or later, or build an older kernel",
+		number / 100, number % 100, PAHOLE_WITH_KFUNCS / 100, PAHOLE_WITH_KFUNCS % 100);
+}
+
 static int check(struct build_job *job, struct ktstr_error *err)
 {
 	_cleanup_free_ char *path = str_format("%s/.config", job->objects);
@@ -182,9 +212,10 @@ static int check(struct build_job *job, struct ktstr_error *err)
 	if (!path)
 		return ktstr_fail(err, -ENOMEM, "out of memory");
 	code = io_read_file(path, CONFIG_BYTES_MAX, &text, NULL, err);
-	return code ? code
-		    : build_config_check(&job->wanted, text, job->tree, job->watch->problem,
-					 job->watch->arg, err);
+	if (!code)
+		code = build_config_check(&job->wanted, text, job->tree, job->watch->problem,
+					  job->watch->arg, err);
+	return code ? code : check_pahole(job, text, err);
 }
 
 int build_configure(struct build_job *job, struct ktstr_error *err)

@@ -267,6 +267,36 @@ Test(kernel_build, says_which_options_do_not_come_out)
 		  "%s", str_text(&told));
 }
 
+/* The version is what the kernel's own scripts found, in its config. */
+Test(kernel_build, refuses_a_pahole_by_whose_types_no_scheduler_loads)
+{
+	static const struct {
+		const char *version, *header;
+		bool is_good;
+	} rows[] = { { "125", "#define KF_IMPLICIT_ARGS (1 << 16)\n", false },
+		     { "126", "#define KF_IMPLICIT_ARGS (1 << 16)\n", true },
+		     { "124", "#define KF_ACQUIRE (1 << 0)\n", true } };
+	_cleanup_free_ char *fragment = strdup(at("pahole.config"));
+	const char *const fragments[] = { fragment };
+	const struct kernel_build build = { .source = tree,
+					    .fragments = fragments,
+					    .fragment_count = 1 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_free_ char *line =
+			str_format("CONFIG_PAHOLE_VERSION=%s\n", rows[i].version);
+
+		fake_write_text(root, "pahole.config", line);
+		fake_write_text(tree, "include/linux/btf.h", rows[i].header);
+		if (rows[i].is_good)
+			assert_built(&build);
+		else
+			assert_not_built(&build, -ENOENT,
+					 "pahole 1.25 is too old for this kernel: no sched_ext "
+					 "scheduler could be loaded into it; install pahole 1.26");
+	}
+}
+
 Test(kernel_build, says_what_the_compiler_said)
 {
 	const struct kernel_build build = { .source = tree };
