@@ -102,7 +102,7 @@ int run_build_kernel(const struct kernel_build *build, const struct run_options 
 	/* A program that the terminal interrupted as well may have been what failed. */
 	if (rc < 0 && signals_have_come(&signals))
 		(void)ktstr_fail(&err, -EINTR,
-				 "interrupted; the next build of it goes on from here");
+				 "interrupted; what was compiled stays for the next build of it");
 	if (rc < 0) {
 		live_done(showing.observe.live, false);
 		exit_code = finish_error(options, exit_code_of(err.code), &err);

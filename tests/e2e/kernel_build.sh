@@ -89,7 +89,7 @@ case_ends_in_order_when_interrupted() {
 	kill -INT "$pid"
 	finish
 	expect_status 3
-	expect_says 'error: interrupted; the next build of it goes on from here'
+	expect_says 'error: interrupted; what was compiled stays for the next build of it'
 	expect_nothing_left
 	expect_no_kernel
 }

@@ -109,6 +109,17 @@ Test(cli_options, fill_in_the_rest_too)
 	cr_assert(options.has_help);
 }
 
+Test(cli_options, say_how_a_kernel_is_built)
+{
+	cr_assert_eq(parse(CLI_BUILD, WORDS("--config", "a", "--jobs", "3", "--config", "b",
+					    "--name", "mine")),
+		     0, "%s", err.text);
+	cr_assert_eq(options.build.fragment_count, 2);
+	cr_assert_str_eq(options.build.fragments[1], "b");
+	cr_assert_eq(options.build.jobs, 3);
+	cr_assert_str_eq(options.build.name, "mine");
+}
+
 Test(cli_options, tell_that_json_is_wanted_wherever_it_stands)
 {
 	static const struct {
@@ -161,6 +172,8 @@ Test(cli_options, are_refused_with_a_sentence)
 		  EVERYTHING,
 		  "unknown option '--xyzzy'; --help shows those there are" },
 		{ { "-x" }, EVERYTHING, "unknown option '-x'; --help shows those there are" },
+		{ { "--jobs", "0" }, CLI_BUILD, "--jobs: '0' is no number from 1 to 4096" },
+		{ { "--jobs", "many" }, CLI_BUILD, "--jobs: 'many' is no number from 1 to 4096" },
 		{ { "--seed", "1" },
 		  CLI_OUTPUT,
 		  "unknown option '--seed'; --help shows those there are" },
@@ -216,7 +229,7 @@ Test(cli_options, are_all_in_the_help_of_a_command_that_takes_them)
 	cr_assert_eq(cli_options_help(CLI_MACHINE | CLI_MESSAGES, &text), 0);
 	cr_assert_str_eq(
 		text.data,
-		"      --kernel FILE             the kernel: a bzImage, a vmlinux, a build tree\n"
+		"      --kernel FILE             the kernel: a file, a build tree, a cached one\n"
 		"      --accel auto|kvm|tcg      how the VM runs; auto takes KVM where it works\n"
 		"      --seed NUMBER             seed of the run's random numbers\n"
 		"      --cold                    boot the VM, even where one is saved\n"
@@ -230,7 +243,7 @@ Test(cli_options, have_short_help_lines)
 {
 	struct str text = { 0 };
 
-	cr_assert_eq(cli_options_help(EVERYTHING, &text), 0);
+	cr_assert_eq(cli_options_help(EVERYTHING | CLI_BUILD, &text), 0);
 	for (const char *line = text.data; *line; line += strcspn(line, "\n") + 1)
 		cr_assert_leq(strcspn(line, "\n"), 80, "%s", line);
 	str_done(&text);
