@@ -9,12 +9,14 @@
  * for the leaves of one parent that is what cpu.weight means. CPU time limits (cpu.max) are not
  * kept.
  *
- * A turn costs what it took: one may be much longer than its slice, where a hypervisor had other
- * things to do, and one is shorter, where a task goes to sleep.
+ * A turn costs what it took: one ends at a tick of the clock, some time after its slice, and one is
+ * shorter, where a task goes to sleep. It costs no more than two slices: what goes beyond is the
+ * doing of a hypervisor, which stopped the CPU, and would keep all tasks of a cgroup waiting that
+ * happened to run then.
  *
  * A clock that was not in use is set forward when it comes back, so that nobody saves up time by
  * sleeping. One that has gone far ahead, alone on a CPU that others may not use, is held back to
- * what its last turn has cost. A task that is new pays half a turn first, or those who are due
+ * what a turn costs at most. A task that is new pays half a turn first, or those who are due
  * little would get most of it at once.
  */
 #define KTSTR_SCX_CGROUPS
@@ -22,8 +24,6 @@
 
 #define GROUPS_MAX 64u /* a power of two */
 #define WEIGHT_DFL 100u
-/* No turn, however long, sets a task's clock further ahead of the others than this or one slice. */
-#define AHEAD_MAX 2000000000ull
 
 /* Group 0 is for the tasks of all cgroups that found no place, and is always there. */
 struct group {
@@ -50,7 +50,6 @@ struct task_state {
 	bool is_charged; /* its group has paid for the turn that it has now */
 	u64 paid;	 /* so much time */
 	u64 ran_before;	 /* its CPU time when the turn began */
-	u64 last_turn;	 /* how long that took */
 };
 
 struct {
@@ -78,6 +77,11 @@ static __always_inline struct group *group_at(u32 index)
 static __always_inline u64 scale(u64 time, u32 weight)
 {
 	return time * WEIGHT_DFL / (weight ? weight : 1);
+}
+
+static __always_inline u64 turn_max(void)
+{
+	return 2 * slice_ns;
 }
 
 static u32 group_of_cgroup(struct cgroup *cgroup)
@@ -126,25 +130,13 @@ s32 KTSTR_SCX_OP(vtime_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake
 	return cpu;
 }
 
-/* How far a task's clock may be ahead of those that wait with it. */
-static __always_inline u64 ahead_max(struct task_struct *p)
-{
-	struct task_state *state = state_of(p);
-	u64 slice = scale(slice_ns, p->scx.weight);
-	u64 turn = state ? scale(state->last_turn, p->scx.weight) : 0;
-
-	if (turn > AHEAD_MAX)
-		turn = AHEAD_MAX;
-	return turn > slice ? turn : slice;
-}
-
 void KTSTR_SCX_OP(vtime_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	u32 index = group_of(p);
 	struct group *group = group_at(index);
 	u64 vtime = p->scx.dsq_vtime, first = group->task_vtime;
 	bool has_others = first_vtime(index, &first);
-	u64 ahead = first + ahead_max(p);
+	u64 ahead = first + scale(turn_max(), p->scx.weight);
 
 	if ((enq_flags & SCX_ENQ_WAKEUP) && ktstr_scx_before(vtime, first - slice_ns))
 		vtime = first - slice_ns;
@@ -247,20 +239,28 @@ static __always_inline void begin_turn(struct task_struct *p, struct task_state 
 	state->ran_before = p->se.sum_exec_runtime;
 }
 
-static __always_inline u64 vtime_after_turn(struct task_struct *p, const struct task_state *state)
+/* What a turn costs that began when @state says. */
+static __always_inline u64 turn_time(const struct task_struct *p, const struct task_state *state)
 {
-	return p->scx.dsq_vtime + scale(p->se.sum_exec_runtime - state->ran_before, p->scx.weight);
+	u64 ran = p->se.sum_exec_runtime - state->ran_before;
+
+	return ran < turn_max() ? ran : turn_max();
+}
+
+static __always_inline u64 vtime_after_turn(const struct task_struct *p,
+					    const struct task_state *state)
+{
+	return p->scx.dsq_vtime + scale(turn_time(p, state), p->scx.weight);
 }
 
 /* Its turn is over: it pays, and its group pays the rest or gets back what was too much. Returns
  * the task's clock. */
-static __always_inline u64 end_turn(struct task_struct *p, struct task_state *state)
+static __always_inline u64 end_turn(struct task_struct *p, const struct task_state *state)
 {
 	struct group *group = group_at(state->group);
 	u64 vtime = vtime_after_turn(p, state);
 
-	state->last_turn = p->se.sum_exec_runtime - state->ran_before;
-	__sync_fetch_and_add(&group->vtime, scale(state->last_turn, group->weight) -
+	__sync_fetch_and_add(&group->vtime, scale(turn_time(p, state), group->weight) -
 						    scale(state->paid, group->weight));
 	ktstr_scx_set_vtime(p, vtime);
 	return vtime;
