@@ -137,7 +137,7 @@ static void party_place(struct shares *shares, struct party *party)
 			party->doubt = "the weight of a cgroup changed meanwhile";
 		party->has_max |= cgroup->has_max;
 	}
-	if (party->shortest < LIFE_MIN * party->longest)
+	if (is_hog(party) && party->shortest < LIFE_MIN * party->longest)
 		party->doubt = "not all workers of a spawn went on until they were stopped";
 	if (party->nice)
 		(void)snprintf(party->subject, sizeof(party->subject), "%s nice %d",

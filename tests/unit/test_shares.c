@@ -380,16 +380,20 @@ Test(shares, a_limited_cgroup_is_not_judged)
 		    "cpu.max");
 }
 
-/* What the limited one took is not there for the others, which share the rest. */
+/* What the limited one took is not there for the others, which share the rest. One of its workers
+ * was held up, and stopped later than the other. */
 static uint32_t outcome_beside_limited(uint64_t light_ms, uint64_t heavy_ms)
 {
 	struct court *court = court_open("shares", within_25);
+	struct ktstr_worker_report early = hog_of(1, 1, 0, 1000);
 	uint32_t outcome;
 
+	early.wall_time_ns = 4 * S;
 	show_limited(court, 1);
+	show_worker(court, &early);
 	show_weighted(court, 2, "light", 0x3, 50);
 	show_weighted(court, 3, "heavy", 0x3, 200);
-	show_hogs(court, 1, 1, 0, 2, 1000);
+	show_hogs(court, 1, 1, 0, 1, 1000);
 	show_hogs(court, 2, 2, 0, 2, light_ms);
 	show_hogs(court, 3, 3, 0, 2, heavy_ms);
 	outcome = decide(court);
