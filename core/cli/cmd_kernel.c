@@ -69,8 +69,8 @@ const struct command cli_kernel = {
 		   "KTSTR_KERNEL,\n"
 		   "the newest one of the cache, one of this machine with sched_ext. `fetch` gets "
 		   "Debian's\n"
-		   "current cloud kernel through apt. `build` makes a lean one, which boots in "
-		   "half the time,\n"
+		   "current cloud kernel through apt. `build` makes a lean one, which boots "
+		   "sooner,\n"
 		   "from a source tree, a tarball, or Debian's package (linux-source-7.2). Both "
 		   "keep it in\n"
 		   "$XDG_CACHE_HOME/ktstr (~/.cache).",
