@@ -171,3 +171,19 @@ int io_memfd(const char *name, const void *data, size_t length, struct ktstr_err
 		return ktstr_fail(err, -errno, "cannot rewind '%s': %s", name, strerror(errno));
 	return steal_fd(&fd);
 }
+
+char *io_find_program(const char *name)
+{
+	const char *path = getenv("PATH");
+
+	for (const char *at = path ? path : "/usr/bin:/bin"; *at;) {
+		size_t length = strcspn(at, ":");
+		_cleanup_free_ char *file =
+			str_format("%.*s%s%s", (int)length, at, length > 0 ? "/" : "", name);
+
+		if (file && access(file, X_OK) == 0)
+			return steal_ptr(file);
+		at += length + (at[length] == ':');
+	}
+	return NULL;
+}

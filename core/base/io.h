@@ -32,6 +32,9 @@ int io_replace_file(const char *path, const void *data, size_t length, struct kt
 /* mkdir -p, mode 0755 less the umask. */
 int io_make_dirs(const char *path, struct ktstr_error *err);
 
+/* The path of the program @name of a folder of PATH; the caller frees. NULL when there is none. */
+char *io_find_program(const char *name);
+
 /* An anonymous file in memory with these bytes, close-on-exec, offset 0. Returns the fd or a
  * negative errno. */
 int io_memfd(const char *name, const void *data, size_t length, struct ktstr_error *err);

@@ -13,11 +13,10 @@
 #include "param/bind.h"
 #include "param/table.h"
 #include "plugin/image.h"
-#include "wire/frame.h"
+#include "wire/crc_file.h"
 
 #define OPS_SIZE_MIN 8u
 #define OPS_SIZE_MAX 4096u
-#define CRC_CHUNK 65536u
 
 static const struct {
 	const char *name;
@@ -267,24 +266,11 @@ static void unload(void *handle)
 
 static int file_crc32(int fd, const char *path, uint32_t *ret, struct ktstr_error *err)
 {
-	_cleanup_free_ char *chunk = malloc(CRC_CHUNK);
-	uint32_t crc = 0;
-	off_t offset = 0;
-	ssize_t n;
+	int rc = crc_file(fd, UINT64_MAX, ret, NULL);
 
-	if (!chunk)
-		return ktstr_fail(err, -ENOMEM, "out of memory");
-	while ((n = pread(fd, chunk, CRC_CHUNK, offset)) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return ktstr_fail(err, -errno, "cannot read '%s': %s", path,
-					  strerror(errno));
-		crc = wire_crc32(crc, chunk, (uint32_t)n);
-		offset += n;
-	}
-	*ret = crc;
-	return 0;
+	if (rc == -ENOMEM)
+		return ktstr_fail(err, rc, "out of memory");
+	return rc < 0 ? ktstr_fail(err, rc, "cannot read '%s': %s", path, strerror(-rc)) : 0;
 }
 
 int plugin_file_crc32(const char *path, uint32_t *ret, struct ktstr_error *err)

@@ -26,7 +26,7 @@
 #include "vm/qemu_argv.h"
 #include "vm/tsc.h"
 #include "vm/vm.h"
-#include "wire/frame.h"
+#include "wire/crc_file.h"
 #include "wire/job_area.h"
 
 /* Changes when what an agent does before it waits for its job changes in a way that its program
@@ -75,35 +75,17 @@ static int add_file(struct str *key, const char *what, const char *path)
 static char *qemu_path(void)
 {
 	const char *name = vm_program(NULL);
-	const char *path = getenv("PATH");
-	_cleanup_free_ char *copy = strdup(path ? path : "/usr/bin");
-	char *rest = copy;
 
-	if (strchr(name, '/'))
-		return strdup(name);
-	for (char *folder; rest && (folder = strsep(&rest, ":"));) {
-		_cleanup_free_ char *found = str_format("%s/%s", folder, name);
-
-		if (found && access(found, X_OK) == 0)
-			return steal_ptr(found);
-	}
-	return NULL;
+	return strchr(name, '/') ? strdup(name) : io_find_program(name);
 }
 
 static int add_archive(struct str *key, int fd)
 {
-	struct stat status;
+	uint64_t length = 0;
 	uint32_t crc = 0;
-	void *bytes;
+	int rc = crc_file(fd, UINT64_MAX, &crc, &length);
 
-	if (fstat(fd, &status) < 0)
-		return -errno;
-	bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (bytes == MAP_FAILED)
-		return -errno;
-	crc = wire_crc32(0, bytes, (uint32_t)status.st_size);
-	(void)munmap(bytes, (size_t)status.st_size);
-	return str_addf(key, "agent %lld %08" PRIx32 "\n", (long long)status.st_size, crc);
+	return rc < 0 ? rc : str_addf(key, "agent %" PRIu64 " %08" PRIx32 "\n", length, crc);
 }
 
 /* The model of the host's CPU: a guest sees some of it. */

@@ -14,36 +14,18 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/str.h"
-#include "wire/frame.h"
+#include "wire/crc_file.h"
 
 #define SEAL_MAX ((size_t)16 * 1024)
 #define FILES_MAX 128
-/* CRCs are taken of so much at once. */
-#define PIECE ((size_t)1 << 20)
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
-/* Not by a mapping: a file that somebody cuts meanwhile would end us. */
 static int file_crc(int fd, uint64_t size, uint32_t *ret)
 {
-	_cleanup_free_ uint8_t *piece = malloc(PIECE);
-	uint64_t at = 0;
-	uint32_t crc = 0;
+	uint64_t length = 0;
+	int rc = crc_file(fd, size, ret, &length);
 
-	if (!piece)
-		return -ENOMEM;
-	while (at < size) {
-		size_t length = size - at < PIECE ? (size_t)(size - at) : PIECE;
-		ssize_t n = pread(fd, piece, length, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -ENODATA;
-		crc = wire_crc32(crc, piece, (uint32_t)n);
-		at += (uint64_t)n;
-	}
-	*ret = crc;
-	return 0;
+	return rc == 0 && length < size ? -ENODATA : rc;
 }
 
 static uint64_t change_time(const struct stat *status)

@@ -8,22 +8,10 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "wire/frame.h"
+#include "wire/crc_file.h"
 #include "wire/job_area.h"
 
 #define MIB (UINT64_C(1) << 20)
-
-static int archive_crc(int fd, uint64_t length, uint32_t *ret, struct ktstr_error *err)
-{
-	void *archive = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, 0);
-
-	if (archive == MAP_FAILED)
-		return ktstr_fail(err, -errno, "cannot read the archive of the job: %s",
-				  strerror(errno));
-	*ret = wire_crc32(0, archive, (uint32_t)length);
-	(void)munmap(archive, length);
-	return 0;
-}
 
 static int write_head(int fd, const struct job_area *head, struct ktstr_error *err)
 {
@@ -41,6 +29,7 @@ int job_publish(int fd, uint64_t length, uint64_t seed, struct ktstr_error *err)
 				 .has_job = 1,
 				 .length = length,
 				 .seed = seed };
+	uint64_t there = 0;
 	int rc;
 
 	if (length > JOB_AREA_ARCHIVE_MAX)
@@ -48,8 +37,12 @@ int job_publish(int fd, uint64_t length, uint64_t seed, struct ktstr_error *err)
 				  "the plugins and files of this run have %" PRIu64
 				  " MiB, at most %" PRIu64 " MiB can be sent to the VM",
 				  length / MIB + 1, JOB_AREA_ARCHIVE_MAX / MIB);
-	rc = archive_crc(fd, length, &head.crc32, err);
-	return rc < 0 ? rc : write_head(fd, &head, err);
+	rc = crc_file(fd, length, &head.crc32, &there);
+	if (rc == 0 && there < length)
+		rc = -ENODATA;
+	if (rc < 0)
+		return ktstr_fail(err, rc, "cannot read the archive of the job: %s", strerror(-rc));
+	return write_head(fd, &head, err);
 }
 
 int job_new_empty(int *ret_fd, struct ktstr_error *err)

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/str.h"
 #include "vm/command.h"
 
@@ -25,18 +26,9 @@ static const struct {
 
 static bool has_program(const char *name)
 {
-	const char *path = getenv("PATH");
+	_cleanup_free_ char *file = io_find_program(name);
 
-	for (const char *at = path ? path : "/usr/bin:/bin"; *at;) {
-		size_t length = strcspn(at, ":");
-		_cleanup_free_ char *file =
-			str_format("%.*s%s%s", (int)length, at, length > 0 ? "/" : "", name);
-
-		if (file && !access(file, X_OK))
-			return true;
-		at += length + (at[length] == ':');
-	}
-	return false;
+	return file != NULL;
 }
 
 static bool has_header(const char *name)

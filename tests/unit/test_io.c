@@ -209,6 +209,19 @@ Test(io, memfd_is_at_its_beginning_and_closes_on_exec)
 	close(fd);
 }
 
+Test(io, finds_programs_as_the_shell_does)
+{
+	_cleanup_free_ char *shell = NULL;
+
+	cr_assert_eq(setenv("PATH", "/nowhere:/bin", 1), 0);
+	shell = io_find_program("sh");
+	cr_assert_not_null(shell);
+	cr_expect_str_eq(shell, "/bin/sh");
+	cr_expect_null(io_find_program("no-such-program"));
+	cr_assert_eq(setenv("PATH", "", 1), 0);
+	cr_expect_null(io_find_program("sh"));
+}
+
 Test(io, read_all_wants_all)
 {
 	struct ktstr_error err = { 0 };

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "wire/frame.h"
 #include "wire/crc.h"
+#include "wire/crc_file.h"
 #include "wire/payload.h"
 #include "wire/types.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "ktstr/sched_ext.h"
@@ -38,6 +41,25 @@ static uint32_t crc32_by_bits(uint32_t crc, const uint8_t *data, size_t length)
 			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
 	}
 	return ~crc;
+}
+
+Test(frame, crc_of_a_file_is_that_of_its_bytes)
+{
+	int fd = memfd_create("crc", MFD_CLOEXEC);
+	uint64_t length = 0;
+	uint32_t crc = 1;
+
+	cr_assert_eq(write(fd, "123456789", 9), 9);
+	cr_assert_eq(crc_file(fd, UINT64_MAX, &crc, &length), 0);
+	cr_expect_eq(crc, 0xcbf43926);
+	cr_expect_eq(length, 9);
+	cr_assert_eq(crc_file(fd, 4, &crc, &length), 0);
+	cr_expect_eq(crc, wire_crc32(0, "1234", 4));
+	cr_expect_eq(length, 4);
+	cr_assert_eq(crc_file(fd, 0, &crc, NULL), 0);
+	cr_expect_eq(crc, 0);
+	cr_expect_eq(crc_file(-1, 1, &crc, NULL), -EBADF);
+	(void)close(fd);
 }
 
 /* Whatever is done for speed depends on the length and on where the bytes lie. */
