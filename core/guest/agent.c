@@ -47,9 +47,10 @@ static int announce(struct port *port, const struct ktstr_kern_addrs *addrs)
 }
 
 /* Everything that is the same for every run: a machine is saved when this has been done. */
-static int boot(struct port *port, int *ret_wake_fd, struct ktstr_kern_addrs *ret_addrs,
-		uint8_t **ret_area, struct ktstr_error *err)
+static int boot(struct port *port, const struct session_spec *session, int *ret_wake_fd,
+		struct ktstr_kern_addrs *ret_addrs, uint8_t **ret_area, struct ktstr_error *err)
 {
+	struct ktstr_error ignored;
 	int rc = boot_mount(err), fd;
 
 	if (rc < 0)
@@ -62,6 +63,9 @@ static int boot(struct port *port, int *ret_wake_fd, struct ktstr_kern_addrs *re
 	port_init(port, fd);
 	*ret_wake_fd = wake_open(AGENT_CONSOLE);
 	kernaddrs_read(ret_addrs);
+	stats_start();
+	(void)cgroups_prepare(session->cgroup_mount, &ignored); /* the session tells */
+	observer_prepare(session->observer_paths);
 	return job_area_map(JOB_AREA_PCI, ret_area, err);
 }
 
@@ -101,11 +105,11 @@ void agent_main(void)
 
 	crash_catch_init();
 	privilege_hide();
-	if (boot(&port, &spec.wake_fd, &addrs, &area, &err) < 0 || take_job(area, &err) < 0)
+	if (boot(&port, &session, &spec.wake_fd, &addrs, &area, &err) < 0 ||
+	    take_job(area, &err) < 0)
 		boot_fatal(err.text);
 	if (announce(&port, &addrs) < 0)
 		boot_fatal("the bulk port cannot be written to");
-	stats_start();
 	if (supervisor_run(&spec, &err) < 0)
 		boot_fatal(err.text);
 	if (spec.wake_fd >= 0 && port_may_lag(&port))

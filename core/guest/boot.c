@@ -32,6 +32,9 @@ static const struct {
 	{ "sysfs", "/sys", NULL, true },
 	{ "devtmpfs", "/dev", NULL, true },
 	{ "tmpfs", "/tmp", "mode=1777", true },
+	/* A worker that is put into its cgroup does not wait for an RCU grace period; kernels
+	 * before Linux 6.0 do not know the word. */
+	{ "cgroup2", "/sys/fs/cgroup", "favordynmods", false },
 	{ "cgroup2", "/sys/fs/cgroup", NULL, true },
 	{ "bpf", "/sys/fs/bpf", NULL, false },
 	{ "debugfs", "/sys/kernel/debug", NULL, false },
@@ -52,11 +55,20 @@ static const struct {
 
 int boot_mount(struct ktstr_error *err)
 {
+	const char *mounted = "";
+
 	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
+		/* A second way to mount what is mounted would change it. */
+		if (strcmp(mounts[i].target, mounted) == 0)
+			continue;
 		(void)mkdir(mounts[i].target, 0755); /* mount() tells when it is not there */
 		if (mount(mounts[i].type, mounts[i].target, mounts[i].type, 0, mounts[i].options) ==
 			    0 ||
-		    errno == EBUSY || !mounts[i].is_required)
+		    errno == EBUSY) {
+			mounted = mounts[i].target;
+			continue;
+		}
+		if (!mounts[i].is_required)
 			continue;
 		return ktstr_fail(err, -errno, "cannot mount '%s' on '%s': %s", mounts[i].type,
 				  mounts[i].target, strerror(errno));

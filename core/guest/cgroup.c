@@ -89,6 +89,27 @@ static int enable_controllers(const char *folder, const char *name, struct ktstr
 	return control_write(folder, name, "cgroup.subtree_control", "+cpu +cpuset", err);
 }
 
+static int prepare_root(const char *mount, const char *root, struct ktstr_error *err)
+{
+	int rc = enable_controllers(mount, NULL, err);
+
+	if (rc < 0)
+		return rc;
+	if (mkdir(root, 0755) < 0 && errno != EEXIST)
+		return ktstr_fail(err, -errno, "cannot create cgroup '%s': %s", root,
+				  strerror(errno));
+	return enable_controllers(root, NULL, err);
+}
+
+int cgroups_prepare(const char *mount, struct ktstr_error *err)
+{
+	_cleanup_free_ char *root = str_format("%s/" CGROUP_ROOT, mount);
+
+	if (!root)
+		return ktstr_fail(err, -ENOMEM, "no memory for the cgroups");
+	return prepare_root(mount, root, err);
+}
+
 int cgroups_new(const char *mount, struct cgroups **ret, struct ktstr_error *err)
 {
 	struct cgroups *cgroups = calloc(1, sizeof(*cgroups));
@@ -96,29 +117,18 @@ int cgroups_new(const char *mount, struct cgroups **ret, struct ktstr_error *err
 
 	if (cgroups)
 		cgroups->root = str_format("%s/" CGROUP_ROOT, mount);
-	if (!cgroups || !cgroups->root) {
-		(void)ktstr_fail(err, rc, "no memory for the cgroups");
-		goto free_cgroups;
+	if (!cgroups || !cgroups->root)
+		(void)ktstr_fail(err, rc, "no memory for the cgroups"); /* returned below */
+	else
+		rc = prepare_root(mount, cgroups->root, err);
+	if (rc < 0) {
+		if (cgroups)
+			free(cgroups->root);
+		free(cgroups);
+		return rc;
 	}
-	rc = enable_controllers(mount, NULL, err);
-	if (rc < 0)
-		goto free_cgroups;
-	if (mkdir(cgroups->root, 0755) < 0 && errno != EEXIST) {
-		rc = ktstr_fail(err, -errno, "cannot create cgroup '%s': %s", cgroups->root,
-				strerror(errno));
-		goto free_cgroups;
-	}
-	rc = enable_controllers(cgroups->root, NULL, err);
-	if (rc < 0)
-		goto free_cgroups;
 	*ret = cgroups;
 	return 0;
-
-free_cgroups:
-	if (cgroups)
-		free(cgroups->root);
-	free(cgroups);
-	return rc;
 }
 
 void cgroups_free(struct cgroups *cgroups)

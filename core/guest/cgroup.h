@@ -21,7 +21,10 @@
 
 struct cgroups;
 
-/* Make <mount>/ktstr, with the controllers cpu and cpuset for what is created below. */
+/* Make <mount>/ktstr, with the controllers cpu and cpuset for what is created below. Takes the
+ * kernel a while, but the first time alone. */
+int cgroups_prepare(const char *mount, struct ktstr_error *err);
+/* The same, for cgroups to be created there. */
 int cgroups_new(const char *mount, struct cgroups **ret, struct ktstr_error *err);
 /* Removes what is left, and frees. */
 void cgroups_free(struct cgroups *cgroups);

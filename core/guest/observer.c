@@ -37,6 +37,14 @@ void observer_done(struct observer *observer)
 	scx_dump_done(&observer->dump);
 }
 
+void observer_prepare(const struct observer_paths *paths)
+{
+	struct observer observer;
+
+	observer_open(&observer, paths, NULL);
+	observer_done(&observer);
+}
+
 void observer_begin(struct observer *observer)
 {
 	scx_log_drain(&observer->log);

@@ -37,6 +37,8 @@ struct observer {
 void observer_open(struct observer *observer, const struct observer_paths *paths,
 		   struct channel_sender *sender);
 void observer_done(struct observer *observer);
+/* What of it takes the kernel a while, but the first time alone. */
+void observer_prepare(const struct observer_paths *paths);
 
 /* Readable when the kernel has said something; -1: it cannot be waited for. */
 int observer_poll_fd(const struct observer *observer);

@@ -253,6 +253,22 @@ Test(cgroup, tells_a_missing_mount)
 	cr_expect_str_eq(err.text, "the kernel has no '/nowhere/cgroup.subtree_control'; a cgroup "
 				   "controller is missing");
 	cr_expect_null(none);
+	cr_expect_eq(cgroups_prepare("/nowhere", &err), -ENODEV);
+}
+
+Test(cgroup, what_was_prepared_is_taken_as_it_is)
+{
+	_cleanup_free_ char *root = str_format("%s/" CGROUP_ROOT, mount);
+	struct ktstr_error err = { 0 };
+
+	cgroups_free(cgroups);
+	cgroups = NULL;
+	(void)nftw(root, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	cr_assert_eq(cgroups_prepare(mount, &err), 0, "%s", err.text);
+	cr_assert_eq(cgroups_prepare(mount, &err), 0, "again: %s", err.text);
+	expect_file("cgroup.subtree_control", "+cpu +cpuset");
+	expect_file("ktstr/cgroup.subtree_control", "+cpu +cpuset");
+	cr_expect_eq(cgroups_new(mount, &cgroups, &err), 0, "%s", err.text);
 }
 
 static const struct {
