@@ -112,7 +112,7 @@ static void read_run(const char *folder, uint64_t took_ns)
 		if (record.tag == KTSTR_MSG_SCENARIO_START)
 			start_ns = record.host_ns;
 		else if (record.tag == KTSTR_MSG_SCENARIO_RESUME)
-			worker_ns = record.host_ns; /* the last: all are there, and run */
+			worker_ns = worker_ns ? worker_ns : record.host_ns; /* they are let go */
 		else if (record.tag == KTSTR_MSG_SCENARIO_END)
 			end_ns = record.host_ns;
 	}
