@@ -16,6 +16,7 @@
 /* What the pass keeps beside its result. */
 struct pass {
 	struct facts *facts;
+	struct stream_hash *stream;
 	size_t worker_size; /* how many entries the array has room for */
 	uint64_t console_total;
 	char line[FACTS_CONSOLE_LINE_MAX];
@@ -293,6 +294,7 @@ static int take_record(struct pass *pass, const struct runfile_record *record, c
 	struct ktstr_error ignored;
 
 	facts->times.last_ns = record->host_ns;
+	stream_hash_add(pass->stream, record, payload);
 	switch (record->kind) {
 	case RUNFILE_META:
 		/* A report without it says less, and no less true. */
@@ -331,20 +333,23 @@ static int read_all(struct runfile_reader *reader, struct pass *pass)
 		rc = take_record(pass, &record, payload);
 	if (rc == 0)
 		rc = order_console(pass);
+	if (rc == 0)
+		stream_hash_end(pass->stream, &pass->facts->stream);
 	return rc;
 }
 
 int facts_read(int runfile_fd, const char *name, struct facts **ret, struct ktstr_error *err)
 {
 	struct facts *facts = calloc(1, sizeof(*facts));
-	struct pass pass = { .facts = facts };
+	struct pass pass = { .facts = facts, .stream = stream_hash_new() };
 	struct runfile_reader *reader = NULL;
 	struct facts_times *times;
 	int rc;
 
 	if (facts)
 		facts->cgroups = calloc(FACTS_CGROUPS_MAX, sizeof(*facts->cgroups));
-	if (!facts || !facts->cgroups) {
+	if (!facts || !facts->cgroups || !pass.stream) {
+		stream_hash_free(pass.stream);
 		facts_free(facts);
 		return ktstr_fail(err, -ENOMEM, "cannot report on '%s': out of memory", name);
 	}
@@ -352,6 +357,7 @@ int facts_read(int runfile_fd, const char *name, struct facts **ret, struct ktst
 	if (rc == 0 && read_all(reader, &pass) < 0)
 		rc = ktstr_fail(err, -ENOMEM, "cannot report on '%s': out of memory", name);
 	runfile_reader_free(reader);
+	stream_hash_free(pass.stream);
 	if (rc < 0) {
 		facts_free(facts);
 		return rc;

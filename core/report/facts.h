@@ -15,6 +15,7 @@
 #include "ktstr/frame.h"
 #include "report/meta.h"
 #include "report/scx_facts.h"
+#include "report/stream.h"
 #include "report/wake.h"
 
 /* Workers that are kept: the worst ones. */
@@ -93,6 +94,7 @@ struct facts {
 	uint64_t cgroups_left_out;
 	struct facts_times times;
 	struct scx_facts scx;
+	struct stream_identity stream;
 	uint64_t scenario_ns; /* how long the scenario ran; 0: not known */
 	/* The last lines of COM1, oldest first. */
 	char console[FACTS_CONSOLE_LINES][FACTS_CONSOLE_LINE_MAX];

@@ -256,6 +256,12 @@ static json_t *paths_json(const struct report_spec *spec)
 			 json_text(spec->dump_path));
 }
 
+static json_t *stream_json(const struct facts *facts)
+{
+	return json_pack("{ss so}", "digest", facts->stream.digest, "frames",
+			 count_json(facts->stream.frames));
+}
+
 static json_t *document(const struct verdict *v, const struct report_spec *spec,
 			const struct facts *facts)
 {
@@ -277,6 +283,7 @@ static json_t *document(const struct verdict *v, const struct report_spec *spec,
 		{ "scheduler", scheduler_json(meta, &v->evidence) },
 		{ "checkers", checkers_json(v) },
 		{ "evidence", evidence_json(&v->evidence) },
+		{ "stream", stream_json(facts) },
 		{ "cgroups", cgroups_json(facts) },
 		{ "workers", workers_json(facts) },
 		{ "workers_total", count_json(facts->worker_total) },

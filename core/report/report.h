@@ -58,6 +58,8 @@ int report_text(FILE *out, const struct verdict *verdict, const struct report_sp
  * - evidence: {is_whole, end_reason, frames_received, frames_recorded, frames_torn,
  *   frames_dropped, frames_oversize, bytes_received, has_end, end_matches, is_torn, is_sealed,
  *   agent_error, scenario_outcome, scenario_text, hello_mismatch}
+ * - stream: {digest, frames}; digest 64 hexadecimal digits over all that is the guest's, the same
+ *   for two runs that are the same (report/stream.h); frames how many there were
  * - cgroups: [{id, name, cpus, workers, incomplete, cpu_percent, off_cpu_percent, max_gap_ms,
  *   migrations, iterations}]; sums over workers, percents of their wall time
  * - workers: [{tid, cgroup_id, group, index, workload, is_complete, exit_kind, exit_value,

@@ -341,6 +341,9 @@ static void add_paths(struct text *t)
 {
 	ADD(t, "\n");
 	add_environment(t);
+	if (t->spec->is_verbose || t->spec->has_timings)
+		ADD(t, "stream       %.*s (%" PRIu64 " frames)\n", STREAM_DIGEST_SHOWN,
+		    t->facts->stream.digest, t->facts->stream.frames);
 	if (t->spec->run_path)
 		add_safe_line(t, "run file     ", t->spec->run_path);
 	if (t->spec->console_path)
