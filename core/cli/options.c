@@ -106,6 +106,22 @@ static int set_accel(struct cli_options *o, const char *argument, struct ktstr_e
 	return 0;
 }
 
+static int set_clock(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	static const char *const words[] = {
+		[VM_CLOCK_AUTO] = "auto",
+		[VM_CLOCK_VIRTUAL] = "virtual",
+		[VM_CLOCK_HOST] = "host",
+	};
+	int index = choose("--clock", argument, words, ARRAY_SIZE(words), err);
+
+	if (index < 0)
+		return index;
+	o->run.clock = (enum vm_clock)index;
+	o->run.has_clock = true;
+	return 0;
+}
+
 static int set_seed(struct cli_options *o, const char *argument, struct ktstr_error *err)
 {
 	int64_t seed;
@@ -285,6 +301,8 @@ static const struct option_row rows[] = {
 	  set_kernel },
 	{ "accel", 0, "auto|kvm|tcg", CLI_MACHINE, "how the VM runs; auto takes KVM where it works",
 	  set_accel },
+	{ "clock", 0, "auto|virtual|host", CLI_MACHINE,
+	  "the guest's time: its own (TCG) or the host's", set_clock },
 	{ "seed", 0, "NUMBER", CLI_MACHINE, "seed of the run's random numbers", set_seed },
 	{ "plugin-dir", 0, "FOLDER", CLI_PLUGIN_DIR, "look for plugins here first; may be repeated",
 	  add_plugin_dir },

@@ -22,11 +22,17 @@
 #define CPUS_MAX 255
 #define CHECKERS_MAX 1000
 #define STAGED_MAX 64
+/* QEMU takes shifts up to 10; slower CPUs than this are of no use to anybody. */
+#define INSTRUCTION_NS_MAX 64
 #define MEMORY_MIN (INT64_C(32) << 20)
 #define MEMORY_MAX (INT64_C(1) << 40)
 
 static const char *const accels[] = {
 	[ACCEL_AUTO] = "auto", [ACCEL_KVM] = "kvm", [ACCEL_TCG] = "tcg", NULL
+};
+
+static const char *const clocks[] = {
+	[VM_CLOCK_AUTO] = "auto", [VM_CLOCK_VIRTUAL] = "virtual", [VM_CLOCK_HOST] = "host", NULL
 };
 
 enum {
@@ -66,6 +72,8 @@ static const struct ktstr_param topology_params[] = {
 
 enum {
 	VM_ACCEL,
+	VM_CLOCK,
+	VM_INSTRUCTION,
 	VM_TOPOLOGY,
 	VM_MEMORY,
 	VM_KERNEL,
@@ -78,6 +86,17 @@ static const struct ktstr_param vm_params[] = {
 		       .type = KTSTR_PARAM_ENUM,
 		       .fallback = "auto",
 		       .choices = accels },
+	[VM_CLOCK] = { .key = "clock",
+		       .help = "whose time the guest lives in: its own, or the host's",
+		       .type = KTSTR_PARAM_ENUM,
+		       .fallback = "auto",
+		       .choices = clocks },
+	[VM_INSTRUCTION] = { .key = "instruction_ns",
+			     .help = "what an instruction takes in virtual time, a power of two",
+			     .type = KTSTR_PARAM_INT,
+			     .fallback = "4",
+			     .min = 1,
+			     .max = INSTRUCTION_NS_MAX },
 	[VM_TOPOLOGY] = { .key = "topology",
 			  .help = "the guest's CPUs",
 			  .type = KTSTR_PARAM_MAP,
@@ -119,9 +138,8 @@ static const struct ktstr_param top_params[] = {
 			      .help = "what is tested, for people",
 			      .type = KTSTR_PARAM_STRING },
 	[TOP_SEED] = { .key = "seed",
-		       .help = "of all random numbers",
+		       .help = "of all that is random in the run; else a new one each time",
 		       .type = KTSTR_PARAM_INT,
-		       .fallback = "1",
 		       .min = 0,
 		       .max = INT64_MAX },
 	[TOP_VM] = { .key = "vm",
@@ -220,11 +238,26 @@ static int read_memory(struct scenario_spec *spec, const struct ktstr_value *val
 	return 0;
 }
 
+static int read_clock(struct scenario_spec *spec, const struct ktstr_value *clock,
+		      const struct ktstr_value *instruction, struct ktstr_error *err)
+{
+	if (instruction->i & (instruction->i - 1))
+		return source_fail(&spec->source, instruction->line, instruction->column, err,
+				   "'instruction_ns' must be a power of two (1, 2, 4 ... %d), "
+				   "not %lld",
+				   INSTRUCTION_NS_MAX, (long long)instruction->i);
+	spec->vm.clock = (enum vm_clock)clock->i;
+	spec->vm.instruction_ns = (uint32_t)instruction->i;
+	return 0;
+}
+
 static int read_vm(struct scenario_spec *spec, const struct ktstr_value *vm,
 		   struct ktstr_error *err)
 {
 	int rc = read_topology(spec, &vm[VM_TOPOLOGY], err);
 
+	if (rc == 0)
+		rc = read_clock(spec, &vm[VM_CLOCK], &vm[VM_INSTRUCTION], err);
 	if (rc == 0)
 		rc = read_memory(spec, &vm[VM_MEMORY], err);
 	if (rc < 0)
@@ -249,6 +282,7 @@ static int read_keys(struct scenario_spec *spec, const struct node *root, struct
 	if (rc < 0)
 		return rc;
 	top = bound_values(bound);
+	spec->has_seed = node_get(root, "seed") != NULL;
 	spec->seed = (uint64_t)top[TOP_SEED].i;
 	spec->scheduler_timeout_ns = (uint64_t)top[TOP_SCHEDULER_TIMEOUT].i;
 	spec->watchdog_ns = (uint64_t)top[TOP_WATCHDOG].i;

@@ -20,6 +20,15 @@ enum accel {
 	ACCEL_TCG,
 };
 
+/* Whose time the guest lives in. */
+enum vm_clock {
+	VM_CLOCK_AUTO,	  /* virtual where the guest's CPUs are emulated, else the host's */
+	VM_CLOCK_VIRTUAL, /* its own: each instruction takes so long, and waiting takes none */
+	VM_CLOCK_HOST,
+};
+/* What an instruction takes in virtual time where nobody says: docs/virtual-time.md. */
+#define VM_INSTRUCTION_NS 4u
+
 /* "NAME" or "{plugin: NAME, key: value ...}". */
 struct plugin_ref {
 	/* A plugin's name, or a path that contains a '/'. A relative path in a file is made to be
@@ -43,9 +52,12 @@ struct scenario_spec {
 	struct source source;
 	char *name;
 	char *description; /* may be NULL */
-	uint64_t seed;
+	bool has_seed;
+	uint64_t seed; /* 0 as long as it has none */
 	struct {
 		enum accel accel;
+		enum vm_clock clock;
+		uint32_t instruction_ns; /* a power of two */
 		struct ktstr_topology topology;
 		uint64_t memory_bytes; /* 0: as much as is needed */
 		char *kernel;	       /* NULL: found as docs/ktstr.1 says */

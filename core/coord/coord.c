@@ -86,6 +86,9 @@ static void wake_guest(struct coord *c, uint8_t wake)
 {
 	if (wake == 0 || wake == c->last_wake || c->fds[SOURCE_CONSOLE] < 0)
 		return;
+	/* A file has taken all there is, and no run is to depend on when the guest hears it. */
+	if (wake == WIRE_WAKE_STREAM_RECEIVED && c->spec->are_files)
+		return;
 	c->last_wake = wake;
 	if (send(c->fds[SOURCE_CONSOLE], &wake, sizeof(wake), MSG_NOSIGNAL) < 0 &&
 	    wake == WIRE_WAKE_SHUTDOWN)
@@ -107,6 +110,12 @@ void coord_decide(struct coord *c, enum coord_end end, const char *format, ...)
 	}
 	wind(c, ends[end].grace_ns, ends[end].then_kill);
 	wake_guest(c, ends[end].wake);
+}
+
+bool coord_is_followed(const struct coord *c, enum source source)
+{
+	return c->spec->are_files &&
+	       (source == SOURCE_BULK || source == SOURCE_COM1 || source == SOURCE_COM2);
 }
 
 void coord_close_source(struct coord *c, enum source source)
@@ -240,6 +249,24 @@ static void serve_pid(struct coord *c)
 	c->stage = STAGE_GONE;
 }
 
+/* Files cannot be waited for: they are looked at until there is nothing more in them. */
+static void follow_files(struct coord *c)
+{
+	for (int i = 0; i < SOURCE_COUNT; i++)
+		if (coord_is_followed(c, i) && c->fds[i] >= 0)
+			c->is_always_ready[i] = true;
+}
+
+static void serve_news(struct coord *c)
+{
+	char events[4096];
+
+	/* Before the files, so that none comes unseen. */
+	while (read(c->fds[SOURCE_NEWS], events, sizeof(events)) > 0)
+		;
+	follow_files(c);
+}
+
 static void serve_timer(struct coord *c)
 {
 	uint64_t expirations;
@@ -254,7 +281,8 @@ static void (*const serve[SOURCE_COUNT])(struct coord *c) = {
 	[SOURCE_COM2] = serve_com2,	  [SOURCE_COM1] = serve_com1,
 	[SOURCE_STDERR] = serve_stderr,	  [SOURCE_CONSOLE] = serve_console,
 	[SOURCE_DEBUGGER] = watches_look, [SOURCE_MONITOR] = coord_poll_monitor,
-	[SOURCE_PID] = serve_pid,	  [SOURCE_TIMER] = serve_timer,
+	[SOURCE_PID] = serve_pid,	  [SOURCE_NEWS] = serve_news,
+	[SOURCE_TIMER] = serve_timer,
 };
 
 uint64_t coord_cpu_wait(const struct coord *c)
@@ -324,6 +352,8 @@ static void tick(struct coord *c)
 	if (now_ns < c->next_tick_ns)
 		return;
 	c->next_tick_ns = now_ns + COORD_TICK_NS;
+	if (c->spec->are_files)
+		follow_files(c); /* also where the host tells no news */
 	record_flush(c, &c->com1_buffer);
 	record_flush(c, &c->com2_buffer);
 	watches_tick(c);
@@ -456,6 +486,7 @@ static int add_sources(struct coord *c, struct ktstr_error *err)
 			spec->vm_ops && spec->vm_ops->watch_hit ? spec->debugger_fd : -1,
 		[SOURCE_MONITOR] = spec->vm_ops && spec->vm_ops->poll ? spec->monitor_fd : -1,
 		[SOURCE_PID] = spec->pid_fd,
+		[SOURCE_NEWS] = spec->are_files ? spec->news_fd : -1,
 	};
 	int rc, timer_fd;
 

@@ -112,6 +112,10 @@ struct coord_spec {
 	int bulk_fd;
 	int com1_fd; /* -1: none, as for all below */
 	int com2_fd;
+	/* Those three are files, which are followed as they grow, until the VM is gone; @news_fd
+	 * (of inotify) is readable when there may be more. Else they are streams that end. */
+	bool are_files;
+	int news_fd;
 	int monitor_fd;
 	int pid_fd;
 	int stderr_fd; /* QEMU's own messages */

@@ -40,6 +40,7 @@ enum source {
 	SOURCE_DEBUGGER,
 	SOURCE_MONITOR,
 	SOURCE_PID,
+	SOURCE_NEWS,
 	SOURCE_TIMER,
 	SOURCE_COUNT,
 };
@@ -77,6 +78,7 @@ struct coord {
 	int epoll_fd;
 	int fds[SOURCE_COUNT]; /* -1: closed or none */
 	bool is_always_ready[SOURCE_COUNT];
+	uint64_t followed_bytes[SOURCE_COUNT]; /* read of files that grow */
 	uint64_t timer_at_ns;
 	uint64_t next_tick_ns;
 
@@ -112,6 +114,8 @@ uint64_t coord_now(const struct coord *c);
 __attribute__((format(printf, 3, 4))) void coord_decide(struct coord *c, enum coord_end end,
 							const char *format, ...);
 /* No more will come of this source. */
+/* Is it a file that grows? */
+bool coord_is_followed(const struct coord *c, enum source source);
 void coord_close_source(struct coord *c, enum source source);
 
 /* How long the VM waited for a CPU of the host so far; 0: not known. */

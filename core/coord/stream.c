@@ -2,6 +2,7 @@
 #include "coord/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,18 @@
 
 #define BULK_READ_SIZE ((size_t)256 * 1024)
 #define TEXT_MAX 256
+#define DROP_STEP (UINT64_C(4) << 20)
+
+/* What was read of a file that only grows takes no more memory. */
+static void drop_read(struct coord *c, enum source source, uint64_t length)
+{
+	uint64_t *read = &c->followed_bytes[source];
+
+	*read += length;
+	if (*read / DROP_STEP > (*read - length) / DROP_STEP)
+		(void)fallocate(c->fds[source], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+				(off_t)(*read / DROP_STEP * DROP_STEP));
+}
 
 /* read() that says: > 0 bytes; 0: nothing for the moment. The source is closed at its end. */
 static size_t read_source(struct coord *c, enum source source, void *buffer, size_t size)
@@ -21,8 +34,14 @@ static size_t read_source(struct coord *c, enum source source, void *buffer, siz
 	if (c->fds[source] < 0)
 		return 0;
 	n = read(c->fds[source], buffer, size);
+	if (n > 0 && coord_is_followed(c, source))
+		drop_read(c, source, (uint64_t)n);
 	if (n > 0)
 		return (size_t)n;
+	if (n == 0 && coord_is_followed(c, source)) {
+		c->is_always_ready[source] = false; /* until there are news */
+		return 0;
+	}
 	if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		coord_close_source(c, source);
 	return 0;

@@ -40,7 +40,7 @@ struct judge_spec {
 	const struct judge_checker *checkers;
 	size_t checker_count;
 	struct ktstr_topology topology;
-	const char *scenario, *scheduler, *kernel, *accel;
+	const char *scenario, *scheduler, *kernel, *accel, *clock;
 	const char *const *plugin_folders; /* search path, for PLUGIN parameters */
 	uint64_t time_limit_ns;		   /* 0: JUDGE_TIME_LIMIT_NS */
 	uint64_t stall_limit_ns;	   /* 0: JUDGE_STALL_LIMIT_NS */

@@ -78,6 +78,7 @@ static int fill(struct node *root, const struct judge_spec *spec,
 		{ "name", checker->name },	{ "path", checker->path },
 		{ "scenario", spec->scenario }, { "scheduler", spec->scheduler },
 		{ "kernel", spec->kernel },	{ "accel", spec->accel },
+		{ "clock", spec->clock },
 	};
 	int rc = add_number(root, "kind", checker->kind);
 
@@ -149,6 +150,7 @@ static int take_all(struct request *request)
 		{ "name", &request->name },	    { "path", &request->path },
 		{ "scenario", &request->scenario }, { "scheduler", &request->scheduler },
 		{ "kernel", &request->kernel },	    { "accel", &request->accel },
+		{ "clock", &request->clock },
 	};
 	int rc = root->kind == NODE_MAP ? take_number(root, "kind", &request->kind) : -EBADMSG;
 

@@ -21,7 +21,7 @@ struct request {
 	uint32_t crc32; /* of the file at @path */
 	uint32_t kind;
 	const struct node *params; /* may be NULL */
-	const char *scenario, *scheduler, *kernel, *accel;
+	const char *scenario, *scheduler, *kernel, *accel, *clock;
 	struct ktstr_topology topology;
 	const char **plugin_folders; /* ended by NULL; never NULL itself */
 };

@@ -150,6 +150,7 @@ static int judge_run_file(struct worker *worker, const struct ktstr_checker_ops 
 		.scheduler = worker->request->scheduler,
 		.kernel = worker->request->kernel,
 		.accel = worker->request->accel,
+		.clock = worker->request->clock,
 		.host = worker,
 		.finding = take_finding,
 	};

@@ -184,7 +184,9 @@ static json_t *vm_to_json(const struct meta *meta)
 
 	for (size_t i = 0; argv && i < meta->argv_count; i++)
 		json_add(&argv, text_or_empty(meta->argv[i]));
-	return json_pack("{so sI sI sI sI sI so}", "accel", text_or_empty(meta->accel),
+	return json_pack("{so so sI so sI sI sI sI sI so}", "accel", text_or_empty(meta->accel),
+			 "clock", text_or_empty(meta->clock), "instruction_ns",
+			 (json_int_t)meta->instruction_ns, "base", text_or_empty(meta->base),
 			 "numa_nodes", (json_int_t)t->numa_nodes, "llcs", (json_int_t)t->llcs,
 			 "cores", (json_int_t)t->cores, "threads", (json_int_t)t->threads,
 			 "memory_bytes", (json_int_t)meta->memory_bytes, "argv", argv);
@@ -358,6 +360,9 @@ static void parse_vm(struct parse *p, const json_t *root, struct meta *meta)
 	const json_t *argv = member(p, vm, "argv", JSON_ARRAY);
 
 	meta->accel = get_text(p, vm, "accel");
+	meta->clock = get_text(p, vm, "clock");
+	meta->instruction_ns = (uint32_t)get_number(p, vm, "instruction_ns");
+	meta->base = get_text(p, vm, "base");
 	meta->topology = (struct ktstr_topology){
 		.size = sizeof(meta->topology),
 		.numa_nodes = (uint32_t)get_number(p, vm, "numa_nodes"),
@@ -479,6 +484,8 @@ void meta_done(struct meta *meta)
 	free(meta->kernel_release);
 	free(meta->kernel_origin);
 	free(meta->accel);
+	free(meta->clock);
+	free(meta->base);
 	free(meta->host_uname);
 	free(meta->command);
 	free(meta->console_log);

@@ -14,7 +14,7 @@
  *   "workload" or "checker"; crc32 is a number
  * - checkers: [{name, path, kind, params}]; params a tree of text, null when none were given
  * - kernel: {path, release, origin}
- * - vm: {accel, numa_nodes, llcs, cores, threads, memory_bytes, argv}
+ * - vm: {accel, clock, instruction_ns, base, numa_nodes, llcs, cores, threads, memory_bytes, argv}
  * - host: {cpus, uname}
  * - command: the command line that runs it again
  * - console_log: path of the copy of COM1
@@ -78,6 +78,9 @@ struct meta {
 	char *kernel_release;
 	char *kernel_origin;
 	char *accel;
+	char *clock;		 /* "virtual" or "host" */
+	uint32_t instruction_ns; /* 0 in the host's time */
+	char *base;		 /* the saved VM that it started from; "": it booted */
 	struct ktstr_topology topology;
 	uint64_t memory_bytes;
 	char **argv; /* of QEMU; NULL where argv_count is 0 */

@@ -330,6 +330,8 @@ static void add_environment(struct text *t)
 	cpus = (uint64_t)meta->topology.llcs * meta->topology.cores * meta->topology.threads;
 	add_part(t, &separator, meta->kernel_release[0] ? meta->kernel_release : meta->kernel_path);
 	add_part(t, &separator, meta->accel);
+	if (strcmp(meta->clock, "virtual") == 0)
+		add_part(t, &separator, "virtual time");
 	if (cpus > 0)
 		ADD(t, "%s%" PRIu64 " CPUs", separator, cpus);
 	else if (separator[0] != ',')

@@ -104,13 +104,14 @@ static int add_host(struct str *key)
 static int add_words(struct str *key, const struct run_base_spec *spec, const char *program)
 {
 	/* Without what is measured on this host anew each time. */
-	_cleanup_free_ char *append =
-		kernel_command_line(spec->prepared->is_kvm, 0, spec->is_verbose);
+	_cleanup_free_ char *append = kernel_command_line(
+		spec->prepared->is_kvm, spec->prepared->is_virtual, 0, spec->is_verbose);
 	const struct scenario_spec *scenario = spec->prepared->spec;
 	int memory_fds[BASE_NODES_MAX];
 	struct qemu_spec qemu = {
 		.program = program,
 		.is_kvm = spec->prepared->is_kvm,
+		.instruction_ns = prepared_instruction_ns(spec->prepared),
 		.topology = scenario->vm.topology,
 		.memory_bytes = spec->image->memory_bytes,
 		.kernel = spec->prepared->kernel->boot,
@@ -274,8 +275,9 @@ static int boot_and_save(const struct run_base_spec *spec, const struct base *ba
 			 struct ktstr_error *err)
 {
 	const struct scenario_spec *scenario = spec->prepared->spec;
-	_cleanup_free_ char *append =
-		kernel_command_line(false, tsc_measure_khz(), spec->is_verbose);
+	_cleanup_free_ char *append = kernel_command_line(
+		false, spec->prepared->is_virtual,
+		spec->prepared->is_virtual ? 0 : tsc_measure_khz(), spec->is_verbose);
 	const struct vm_files files = base_files(base, false);
 	struct boot boot = { .job_fd = -1,
 			     .console_fd = spec->console_fd,
@@ -284,6 +286,7 @@ static int boot_and_save(const struct run_base_spec *spec, const struct base *ba
 			     .timeout_ns = scenario->vm.boot_timeout_ns };
 	struct vm_spec vm_spec = {
 		.is_kvm = spec->prepared->is_kvm,
+		.instruction_ns = prepared_instruction_ns(spec->prepared),
 		.topology = scenario->vm.topology,
 		.memory_bytes = spec->image->memory_bytes,
 		.kernel = spec->prepared->kernel->boot,

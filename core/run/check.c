@@ -293,6 +293,7 @@ static int judge(struct check *check, struct ktstr_error *err)
 		.scheduler = meta->scheduler,
 		.kernel = meta->kernel_release,
 		.accel = meta->accel,
+		.clock = meta->clock,
 		.plugin_folders = (const char *const *)check->paths.plugin_folders,
 		.time_limit_ns = check->options->checker_timeout_ns,
 		.signal_fd = check->signals.fd,

@@ -18,6 +18,7 @@
 #include "run/observe.h"
 #include "run/record.h"
 #include "run/sched_files.h"
+#include "run/seed.h"
 #include "run/signals.h"
 #include "run/single.h"
 
@@ -40,6 +41,7 @@ struct comparing {
 	char *folder; /* with those of the runs in it; NULL: of recorded runs */
 	struct turn turns[COMPARE_RUNS_MAX];
 	size_t count;
+	uint64_t drawn_seed; /* of all runs, where the scenario has none */
 	struct signals signals;
 	bool is_interrupted;
 	bool is_verifying; /* of compare_restored() */
@@ -144,6 +146,8 @@ static int prepare_turn(struct comparing *c, size_t index, struct ktstr_error *e
 		folder_name(turn->label ? turn->label : turn->scheduler, index + 1);
 
 	turn->options = *c->options;
+	turn->options.has_drawn_seed = true;
+	turn->options.drawn_seed = c->drawn_seed;
 	turn->folder = name ? str_format("%s/%s", c->folder, name) : NULL;
 	if (!turn->folder)
 		return no_memory(err);
@@ -377,6 +381,7 @@ static int compare_turns(struct comparing *c, const char *scenario)
 	struct ktstr_error err = { 0 };
 	int exit_code = EXIT_ERROR;
 
+	c->drawn_seed = seed_draw();
 	if (signals_watch(&c->signals, &err) == 0)
 		exit_code = rehearse(c, scenario, &err);
 	if (exit_code != EXIT_PASS)

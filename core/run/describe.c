@@ -121,8 +121,8 @@ static char *host_name(bool *ok)
 }
 
 int record_meta(const struct prepared *p, const struct run_options *options,
-		const struct record *record, uint64_t memory_bytes, char *const *argv,
-		struct meta *ret, struct ktstr_error *err)
+		const struct record *record, const struct record_machine *machine, struct meta *ret,
+		struct ktstr_error *err)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	bool ok = true;
@@ -138,8 +138,11 @@ int record_meta(const struct prepared *p, const struct run_options *options,
 		.kernel_release = copy(p->kernel->release, &ok),
 		.kernel_origin = copy(p->kernel->origin, &ok),
 		.accel = copy(p->is_kvm ? "kvm" : "tcg", &ok),
+		.clock = copy(p->is_virtual ? "virtual" : "host", &ok),
+		.instruction_ns = prepared_instruction_ns(p),
+		.base = copy(machine->base_id ? machine->base_id : "", &ok),
 		.topology = p->spec->vm.topology,
-		.memory_bytes = memory_bytes,
+		.memory_bytes = machine->memory_bytes,
 		.host_cpus = cpus > 0 ? (uint32_t)cpus : 0,
 		.host_uname = host_name(&ok),
 		.command = record_command(options->words, options->word_count, options->has_seed,
@@ -152,7 +155,7 @@ int record_meta(const struct prepared *p, const struct run_options *options,
 		ok = false;
 	describe_plugins(p, &meta, &ok);
 	describe_checkers(p, &meta, &ok);
-	describe_argv(argv, &meta, &ok);
+	describe_argv(machine->argv, &meta, &ok);
 	if (!ok || !meta.command) {
 		meta_done(&meta);
 		return ktstr_fail(err, -ENOMEM, "cannot record the run: out of memory");

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "run/seed.h"
 #include "vm/kvm.h"
 #include "vm/qemu_argv.h"
 
@@ -286,6 +287,11 @@ static int override_spec(struct scenario_spec *spec, const struct run_options *o
 {
 	if (options->has_seed)
 		spec->seed = options->seed;
+	else if (!spec->has_seed)
+		spec->seed = options->has_drawn_seed ? options->drawn_seed : seed_draw();
+	spec->has_seed = true;
+	if (options->has_clock)
+		spec->vm.clock = options->clock;
 	if (options->has_accel)
 		spec->vm.accel = options->accel;
 	if (options->kernel) {
@@ -407,13 +413,43 @@ int prepare_kernel(struct prepared *p, struct ktstr_error *err)
 	return kernel_find(p->spec->vm.kernel, &p->kernel, err);
 }
 
-int prepare_machine(struct prepared *p, struct ktstr_error *err)
+/* What the host asks for while it runs, by its own clock, would come at another moment each time.
+ */
+static int choose_clock(struct prepared *p, const struct run_options *options,
+			struct ktstr_error *err)
+{
+	enum vm_clock clock = p->spec->vm.clock;
+
+	if (clock == VM_CLOCK_VIRTUAL && p->is_kvm)
+		return ktstr_fail(err, -ENOTSUP,
+				  "clock: virtual counts the instructions of an emulated CPU, and "
+				  "KVM has none; take --accel tcg, or --clock host");
+	p->is_virtual = !p->is_kvm && clock != VM_CLOCK_HOST;
+	if (!p->is_virtual || options->stats_interval_ns == 0)
+		return 0;
+	if (clock == VM_CLOCK_VIRTUAL)
+		return ktstr_fail(err, -ENOTSUP,
+				  "--stats asks by the host's clock, which has no place in virtual "
+				  "time; leave it out, or take --clock host");
+	log_note("vm: --stats asks by the host's clock, so the guest lives in the host's time");
+	p->is_virtual = false;
+	return 0;
+}
+
+int prepare_machine(struct prepared *p, const struct run_options *options, struct ktstr_error *err)
 {
 	int rc = check_kernel(p, err);
 
 	if (rc == 0)
 		rc = choose_accel(p, err);
+	if (rc == 0)
+		rc = choose_clock(p, options, err);
 	return rc;
+}
+
+uint32_t prepared_instruction_ns(const struct prepared *p)
+{
+	return p->is_virtual ? p->spec->vm.instruction_ns : 0;
 }
 
 void prepared_free(struct prepared *p)

@@ -40,7 +40,9 @@ struct prepared {
 	size_t checker_count;
 	struct run_needs needs;
 	struct kernel *kernel; /* by prepare_kernel() */
-	bool is_kvm;	       /* by prepare_machine() */
+	/* By prepare_machine(): */
+	bool is_kvm;
+	bool is_virtual; /* the guest lives in its own time (spec->vm.instruction_ns) */
 };
 
 /*
@@ -57,11 +59,15 @@ int prepare_kernel(struct prepared *prepared, struct ktstr_error *err);
 bool prepare_names_kernel(const struct prepared *prepared);
 
 /*
- * See that the kernel has what ktstr and the plugins need, and choose KVM or TCG.
+ * See that the kernel has what ktstr and the plugins need, choose KVM or TCG, and a clock.
  * Errors are the machine's (EXIT_ERROR). Logs a warning for a kernel whose config is not known, and
  * a note when KVM does not work.
  */
-int prepare_machine(struct prepared *prepared, struct ktstr_error *err);
+int prepare_machine(struct prepared *prepared, const struct run_options *options,
+		    struct ktstr_error *err);
+
+/* For vm_start(): 0 where the guest lives in the host's time. */
+uint32_t prepared_instruction_ns(const struct prepared *prepared);
 
 void prepared_free(struct prepared *prepared);
 

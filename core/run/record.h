@@ -54,12 +54,19 @@ void record_discard(struct record *record);
 int record_close(struct record *record, struct ktstr_error *err);
 void record_done(struct record *record);
 
+/* The VM that was started for it; all borrowed. */
+struct record_machine {
+	uint64_t memory_bytes;
+	char *const *argv;   /* of QEMU */
+	const char *base_id; /* of the saved VM that it started from; NULL: it booted */
+};
+
 /*
- * What the run is, for the META record. @argv: of QEMU. Texts are copies; free by meta_done().
+ * What the run is, for the META record. Texts are copies; free by meta_done().
  */
 int record_meta(const struct prepared *prepared, const struct run_options *options,
-		const struct record *record, uint64_t memory_bytes, char *const *argv,
-		struct meta *ret, struct ktstr_error *err);
+		const struct record *record, const struct record_machine *machine, struct meta *ret,
+		struct ktstr_error *err);
 
 /* Append the META record and the SOURCE record. */
 int record_begin(struct record *record, const struct meta *meta, const struct source *source,

@@ -49,6 +49,7 @@ struct run {
 	uint32_t jobs;
 	struct budget *budget; /* NULL: not taken */
 	struct vm *vm;
+	char *base_id; /* of the saved VM that this one started from; NULL: it booted */
 	struct signals signals;
 	struct observe observe;
 	/* Milestones since the start; 0: it did not happen. */
@@ -93,7 +94,7 @@ static int stage_kernel(struct run *run, struct ktstr_error *err)
 
 static int stage_machine(struct run *run, struct ktstr_error *err)
 {
-	int rc = prepare_machine(run->prepared, err);
+	int rc = prepare_machine(run->prepared, run->options, err);
 
 	run->prepared_ns = since_start(run);
 	return rc;
@@ -145,8 +146,10 @@ static int stage_budget(struct run *run, struct ktstr_error *err)
 /* Boot it for this run alone. */
 static int boot(struct run *run, struct vm_spec *spec, struct ktstr_error *err)
 {
+	bool is_virtual = run->prepared->is_virtual;
 	_cleanup_free_ char *append = kernel_command_line(
-		spec->is_kvm, spec->is_kvm ? 0 : tsc_measure_khz(), run->options->is_verbose);
+		spec->is_kvm, is_virtual, spec->is_kvm || is_virtual ? 0 : tsc_measure_khz(),
+		run->options->is_verbose);
 	int rc;
 
 	if (!append)
@@ -179,6 +182,8 @@ static int restore(struct run *run, struct vm_spec *spec, struct ktstr_error *er
 	spec->files = NULL;
 	if (rc == 0)
 		rc = vm_wait_restored(run->vm, clock_monotonic_ns() + RESTORE_TIMEOUT_NS, err);
+	if (rc == 0)
+		rc = base_id(&base, &run->base_id);
 	if (rc == 0) {
 		base_done(&base);
 		return 0;
@@ -193,6 +198,8 @@ static int stage_vm(struct run *run, struct ktstr_error *err)
 	const struct prepared *p = run->prepared;
 	struct vm_spec spec = {
 		.is_kvm = p->is_kvm,
+		.instruction_ns = prepared_instruction_ns(p),
+		.seed = p->spec->seed,
 		.topology = p->spec->vm.topology,
 		.memory_bytes = run->image.memory_bytes,
 		.kernel = p->kernel->boot,
@@ -229,8 +236,10 @@ static int stage_meta(struct run *run, struct ktstr_error *err)
 		{ FACTS_TIMING_QEMU, run->qemu_ns },
 	};
 	struct meta meta;
-	int rc = record_meta(run->prepared, run->options, &run->record, run->image.memory_bytes,
-			     vm_argv(run->vm), &meta, err);
+	const struct record_machine machine = { .memory_bytes = run->image.memory_bytes,
+						.argv = vm_argv(run->vm),
+						.base_id = run->base_id };
+	int rc = record_meta(run->prepared, run->options, &run->record, &machine, &meta, err);
 
 	if (rc < 0)
 		return rc;
@@ -249,6 +258,8 @@ static int stage_coord(struct run *run, struct ktstr_error *err)
 	struct coord_spec spec = {
 		.start_ns = run->start_ns,
 		.bulk_fd = vm_bulk_fd(run->vm),
+		.are_files = vm_news_fd(run->vm) >= 0,
+		.news_fd = vm_news_fd(run->vm),
 		.com1_fd = vm_com1_fd(run->vm),
 		.com2_fd = vm_com2_fd(run->vm),
 		.monitor_fd = vm_monitor_fd(run->vm),
@@ -315,6 +326,7 @@ static int stage_judge(struct run *run, struct ktstr_error *err)
 		.scheduler = p->scheduler->descriptor->name,
 		.kernel = p->kernel->release,
 		.accel = p->is_kvm ? "kvm" : "tcg",
+		.clock = p->is_virtual ? "virtual" : "host",
 		.plugin_folders = (const char *const *)run->paths.plugin_folders,
 		.time_limit_ns = run->options->checker_timeout_ns,
 		.signal_fd = run->signals.fd,
@@ -396,6 +408,7 @@ static void run_done(struct run *run)
 	else
 		record_discard(&run->record);
 	prepared_free(run->prepared);
+	free(run->base_id);
 	run_paths_done(&run->paths);
 	verdict_done(&run->verdict);
 	signals_done(&run->signals);

@@ -43,8 +43,13 @@ struct run_options {
 	bool is_if_missing;	/* for run_fetch_kernel(): leave a kernel that is there alone */
 	bool has_accel;
 	enum accel accel;
+	bool has_clock;
+	enum vm_clock clock;
 	bool has_seed;
 	uint64_t seed;
+	/* For a scenario without a seed: that several runs of it have the same. */
+	bool has_drawn_seed;
+	uint64_t drawn_seed;
 	const char *const *plugin_folders;
 	size_t plugin_folder_count;
 	const char *run_folder;	     /* exactly this one; NULL: a new one in the state folder */

@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "vm/base_folder.h"
 #include "vm/base_seal.h"
+#include "wire/crc_file.h"
 
 #define KEY_MAX ((size_t)64 * 1024)
 
@@ -155,6 +156,20 @@ int base_open(const char *store, const char *key, uint32_t nodes, struct base *r
 	(void)utimensat(AT_FDCWD, base.folder, NULL, 0); /* used */
 	*ret = base;
 	return 0;
+}
+
+int base_id(const struct base *base, char **ret)
+{
+	const char *slash = strrchr(base->folder, '/');
+	uint64_t length = 0;
+	uint32_t crc = 0;
+	int rc = crc_file(base->state_fd, UINT64_MAX, &crc, &length);
+
+	if (rc < 0)
+		return rc;
+	/* The state has the clock of the moment in which it was saved. */
+	*ret = str_format("%s-%08" PRIx32, slash ? slash + 1 : base->folder, crc);
+	return *ret ? 0 : -ENOMEM;
 }
 
 static int make_store(const char *store, struct ktstr_error *err)

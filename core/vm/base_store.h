@@ -34,6 +34,9 @@ struct base {
 /* Zeroed but for descriptors of -1. */
 void base_init(struct base *base);
 void base_done(struct base *base);
+/* Which one it is of all that were ever made: a text in memory of its own, the same for what is the
+ * same to the byte. */
+int base_id(const struct base *base, char **ret);
 /* For vm_start(); borrows from @base. */
 struct vm_files base_files(const struct base *base, bool is_saved);
 

@@ -37,6 +37,7 @@ struct vm {
 	int pid_fd;
 	int fds[CHANNEL_COUNT]; /* the host's ends; that of the monitor belongs to @qmp */
 	int stderr_fd;
+	int news_fd; /* of inotify; -1: all channels are sockets */
 	struct qmp *qmp;
 	char **argv;
 	uint32_t cpus;

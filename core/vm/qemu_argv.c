@@ -12,6 +12,8 @@
 /* Memory is handed out to NUMA nodes in pieces of this size; a kernel ignores nodes under 4 MiB. */
 #define MEMORY_STEP (UINT64_C(2) << 20)
 #define NODE_MEMORY_MIN (UINT64_C(4) << 20)
+/* In virtual time the TSC counts nanoseconds. */
+#define VIRTUAL_TSC_KHZ 1000000u
 
 /* A list of words that remembers whether memory ran out, so that it is asked once. */
 struct words {
@@ -155,6 +157,27 @@ static void add_cpus(struct words *words, const struct qemu_spec *spec)
 	    topology->threads);
 }
 
+/*
+ * Time that counts instructions: it stands still whenever the one thread that runs all CPUs does,
+ * and jumps over what the guest waits for. Then nothing of the host's is left in the guest: what
+ * is random comes from the seed, and the date of its clock is that of the guest's own time.
+ */
+static void add_clock(struct words *words, const struct qemu_spec *spec)
+{
+	unsigned int shift = 0;
+
+	if (!spec->instruction_ns)
+		return;
+	while ((1u << shift) < spec->instruction_ns)
+		shift++;
+	add(words, "-icount");
+	add(words, "shift=%u,sleep=off", shift);
+	add(words, "-rtc");
+	add(words, "base=2026-01-01T00:00:00,clock=vm");
+	add(words, "-seed");
+	add(words, "%" PRIu64, spec->seed);
+}
+
 /* Node 0 takes what does not divide. */
 uint64_t qemu_node_memory(const struct ktstr_topology *topology, uint64_t memory_bytes,
 			  uint32_t node)
@@ -241,25 +264,32 @@ static void add_kernel(struct words *words, const struct qemu_spec *spec)
 	}
 }
 
+enum {
+	BOTH_WAYS,
+	TO_HOST,
+};
+
 /* In the order in which QEMU is told: the ports of ktstr-console and the others need their bus. */
 static const struct {
 	size_t fd_offset;
 	const char *id;
+	int way;
 	const char *option;
 	const char *value;
 } channels[] = {
-	{ offsetof(struct qemu_spec, qmp_fd), "qmp", "-mon", "chardev=qmp,mode=control" },
-	{ offsetof(struct qemu_spec, com1_fd), "com1", "-device",
+	{ offsetof(struct qemu_spec, qmp_fd), "qmp", BOTH_WAYS, "-mon",
+	  "chardev=qmp,mode=control" },
+	{ offsetof(struct qemu_spec, com1_fd), "com1", TO_HOST, "-device",
 	  "isa-serial,chardev=com1,index=0" },
-	{ offsetof(struct qemu_spec, com2_fd), "com2", "-device",
+	{ offsetof(struct qemu_spec, com2_fd), "com2", TO_HOST, "-device",
 	  "isa-serial,chardev=com2,index=1" },
-	{ offsetof(struct qemu_spec, console_fd), "console", "-device",
+	{ offsetof(struct qemu_spec, console_fd), "console", BOTH_WAYS, "-device",
 	  "virtconsole,chardev=console,name=ktstr-console,nr=0" },
-	{ offsetof(struct qemu_spec, bulk_fd), "bulk", "-device",
+	{ offsetof(struct qemu_spec, bulk_fd), "bulk", TO_HOST, "-device",
 	  "virtserialport,chardev=bulk,name=ktstr-bulk,nr=1" },
-	{ offsetof(struct qemu_spec, stats_fd), "stats", "-device",
+	{ offsetof(struct qemu_spec, stats_fd), "stats", BOTH_WAYS, "-device",
 	  "virtserialport,chardev=stats,name=ktstr-stats,nr=2" },
-	{ offsetof(struct qemu_spec, debugger_fd), "debugger", NULL, NULL },
+	{ offsetof(struct qemu_spec, debugger_fd), "debugger", BOTH_WAYS, NULL, NULL },
 };
 
 static void add_channels(struct words *words, const struct qemu_spec *spec)
@@ -278,7 +308,12 @@ static void add_channels(struct words *words, const struct qemu_spec *spec)
 		if (fd < 0)
 			continue;
 		add(words, "-chardev");
-		add(words, "socket,id=%s,fd=%d", channels[i].id, fd);
+		/* A socket may be full, and the guest would see that: a file never is. */
+		if (spec->instruction_ns && channels[i].way == TO_HOST)
+			add(words, "file,id=%s,path=/proc/self/fd/%d,append=on", channels[i].id,
+			    fd);
+		else
+			add(words, "socket,id=%s,fd=%d", channels[i].id, fd);
 		if (!channels[i].option)
 			continue;
 		add(words, "%s", channels[i].option);
@@ -310,6 +345,7 @@ int qemu_argv(const struct qemu_spec *spec, char ***ret, struct ktstr_error *err
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
 		add(&words, "%s", fixed[i]);
 	add_cpus(&words, spec);
+	add_clock(&words, spec);
 	add_memory(&words, spec);
 	add_kernel(&words, spec);
 	add_channels(&words, spec);
@@ -353,7 +389,7 @@ static const struct {
 	{ "tsc=reliable", WITH_TCG },
 };
 
-char *kernel_command_line(bool is_kvm, uint32_t tsc_khz, bool is_verbose)
+char *kernel_command_line(bool is_kvm, bool is_virtual, uint32_t tsc_khz, bool is_verbose)
 {
 	struct str line = { 0 };
 
@@ -367,6 +403,8 @@ char *kernel_command_line(bool is_kvm, uint32_t tsc_khz, bool is_verbose)
 			return NULL;
 		}
 	}
+	if (is_virtual)
+		tsc_khz = VIRTUAL_TSC_KHZ;
 	/* A guest on a busy host measures this wrong, and then tells wrong times. */
 	if (!is_kvm && tsc_khz > 0 && str_addf(&line, " tsc_early_khz=%" PRIu32, tsc_khz) < 0) {
 		str_done(&line);

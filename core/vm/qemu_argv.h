@@ -12,12 +12,17 @@
 struct qemu_spec {
 	const char *program; /* path of qemu-system-x86_64 */
 	bool is_kvm;
+	/* What an instruction takes in the guest's own time, a power of two; 0: it lives in the
+	 * host's. Not with KVM. */
+	uint32_t instruction_ns;
+	uint64_t seed; /* of what is random in the machine; in virtual time only */
 	struct ktstr_topology topology;
 	uint64_t memory_bytes; /* a multiple of 2 MiB */
 	const char *kernel;    /* path */
 	const char *initrd;    /* path; /proc/self/fd/N works; NULL: none */
 	const char *append;    /* kernel command line */
-	/* Descriptors that QEMU inherits, each one end of a connected socket; -1: not wired. */
+	/* Descriptors that QEMU inherits, each one end of a connected socket; -1: not wired. In
+	 * virtual time those of com1, com2 and bulk are files, which take whatever comes. */
 	int qmp_fd;
 	int com1_fd;
 	int com2_fd;
@@ -59,8 +64,9 @@ int topology_check(const struct ktstr_topology *topology, struct ktstr_error *er
 /*
  * The kernel command line of a run: console, panic behaviour, size of the root folder, quietness,
  * and what makes a boot short. Verbose: the kernel's messages go to the console from the start.
- * @tsc_khz: of tsc.h, 0: not known. The caller frees; NULL when there is no memory.
+ * @is_virtual: the guest lives in its own time. @tsc_khz: of tsc.h, for a guest that lives in the
+ * host's; 0: not known. The caller frees; NULL when there is no memory.
  */
-char *kernel_command_line(bool is_kvm, uint32_t tsc_khz, bool is_verbose);
+char *kernel_command_line(bool is_kvm, bool is_virtual, uint32_t tsc_khz, bool is_verbose);
 
 #endif

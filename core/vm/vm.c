@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -51,21 +52,53 @@ static void enlarge(int fd)
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
-static int open_channels(struct vm *vm, struct wires *wires, struct ktstr_error *err)
+static int open_socket(struct vm *vm, struct wires *wires, size_t channel)
 {
 	int ends[2];
 
-	for (size_t i = 0; i < CHANNEL_COUNT; i++) {
-		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-			return ktstr_fail(err, -errno, "cannot open a channel to the VM: %s",
-					  strerror(errno));
-		vm->fds[i] = ends[0];
-		wires->fds[i] = ends[1];
-		if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
-			return ktstr_fail(err, -errno, "cannot open a channel to the VM: %s",
-					  strerror(errno));
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	vm->fds[channel] = ends[0];
+	wires->fds[channel] = ends[1];
+	return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+/* One that takes whatever is written, and tells who follows it. */
+static int open_file(struct vm *vm, struct wires *wires, size_t channel)
+{
+	char path[32];
+
+	vm->fds[channel] = memfd_create("ktstr-channel", MFD_CLOEXEC);
+	if (vm->fds[channel] < 0)
+		return -errno;
+	wires->fds[channel] = fcntl(vm->fds[channel], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (wires->fds[channel] < 0)
+		return -errno;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", vm->fds[channel]);
+	return inotify_add_watch(vm->news_fd, path, IN_MODIFY) < 0 ? -errno : 0;
+}
+
+static bool leads_out(size_t channel)
+{
+	return channel == CHANNEL_COM1 || channel == CHANNEL_COM2 || channel == CHANNEL_BULK;
+}
+
+static int open_channels(struct vm *vm, struct wires *wires, bool is_virtual,
+			 struct ktstr_error *err)
+{
+	int ends[2], rc = 0;
+
+	if (is_virtual) {
+		vm->news_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+		rc = vm->news_fd < 0 ? -errno : 0;
 	}
-	enlarge(wires->fds[CHANNEL_BULK]);
+	for (size_t i = 0; i < CHANNEL_COUNT && rc == 0; i++)
+		rc = is_virtual && leads_out(i) ? open_file(vm, wires, i)
+						: open_socket(vm, wires, i);
+	if (rc < 0)
+		return ktstr_fail(err, rc, "cannot open a channel to the VM: %s", strerror(-rc));
+	if (!is_virtual)
+		enlarge(wires->fds[CHANNEL_BULK]);
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return ktstr_fail(err, -errno, "cannot open a pipe for QEMU's messages: %s",
 				  strerror(errno));
@@ -167,6 +200,8 @@ static int build_argv(const struct vm_spec *spec, const char *program, const str
 	const struct qemu_spec qemu = {
 		.program = program,
 		.is_kvm = spec->is_kvm,
+		.instruction_ns = spec->instruction_ns,
+		.seed = spec->seed,
 		.topology = spec->topology,
 		.memory_bytes = spec->memory_bytes,
 		.kernel = spec->kernel,
@@ -269,6 +304,7 @@ static struct vm *vm_new(void)
 	for (size_t i = 0; i < CHANNEL_COUNT; i++)
 		vm->fds[i] = -1;
 	vm->stderr_fd = -1;
+	vm->news_fd = -1;
 	vm->pid_fd = -1;
 	return vm;
 }
@@ -291,7 +327,7 @@ int vm_start(const struct vm_spec *spec, struct vm **ret, struct ktstr_error *er
 	if (!vm)
 		return ktstr_fail(err, -ENOMEM, "cannot start a VM: out of memory");
 	vm->cpus = ktstr_topology_cpus(&spec->topology);
-	rc = open_channels(vm, &wires, err);
+	rc = open_channels(vm, &wires, spec->instruction_ns > 0, err);
 	if (rc == 0)
 		rc = create_memory(spec, &vm->memory, err);
 	if (rc == 0 && !is_restored(spec))
@@ -322,6 +358,11 @@ int vm_start(const struct vm_spec *spec, struct vm **ret, struct ktstr_error *er
 int vm_bulk_fd(const struct vm *vm)
 {
 	return vm->fds[CHANNEL_BULK];
+}
+
+int vm_news_fd(const struct vm *vm)
+{
+	return vm->news_fd;
 }
 
 int vm_com1_fd(const struct vm *vm)
@@ -510,6 +551,7 @@ void vm_free(struct vm *vm)
 		cleanup_close(&vm->fds[i]);
 	cleanup_close(&vm->pid_fd);
 	cleanup_close(&vm->stderr_fd);
+	cleanup_close(&vm->news_fd);
 	qemu_argv_free(vm->argv);
 	free(vm);
 }

@@ -22,6 +22,10 @@ struct vm;
 struct vm_spec {
 	const char *program; /* NULL: KTSTR_QEMU, else qemu-system-x86_64 from PATH */
 	bool is_kvm;
+	/* The guest lives in its own time, in which an instruction takes so long (a power of two);
+	 * 0: in the host's. */
+	uint32_t instruction_ns;
+	uint64_t seed; /* of what is random in such a machine */
 	struct ktstr_topology topology;
 	uint64_t memory_bytes;
 	const char *kernel; /* path */
@@ -82,6 +86,12 @@ int vm_wait_restored(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *er
  * ECONNRESET.
  */
 int vm_bulk_fd(const struct vm *vm);
+/*
+ * In virtual time the channels that lead out (bulk, com1, com2) are files, which the reader
+ * follows as they grow: whoever reads slowly, or not at all, changes nothing for the guest. Then
+ * this becomes readable when there may be news in one of them. -1: they are sockets.
+ */
+int vm_news_fd(const struct vm *vm);
 int vm_com1_fd(const struct vm *vm);
 int vm_com2_fd(const struct vm *vm);
 int vm_console_fd(const struct vm *vm);

@@ -57,6 +57,9 @@ struct ktstr_judge {
 	const char *accel;     /* "kvm" or "tcg" */
 	void *host;
 	void (*finding)(struct ktstr_judge *judge, const struct ktstr_finding *finding);
+	/* "virtual": the guest lived in its own time, in which its CPUs took turns, each as fast as
+	 * all of them together, and the host was nowhere to be seen; "host": in the host's. */
+	const char *clock;
 };
 
 struct ktstr_checker_ops {

@@ -5,22 +5,28 @@
 
 #include <stdint.h>
 
-/* One turn of a spin loop, in the way that is kind to a sibling thread. */
+/* So many turns of a spin loop pass between two pauses. */
+#define SPIN_TURNS_PER_PAUSE 256
+
+/* Kind to a sibling thread; and where one host thread runs all CPUs, the next one gets its turn. */
 static inline void spin_pause(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
 	__builtin_ia32_pause();
 #elif defined(__aarch64__)
 	__asm__ volatile("yield" ::: "memory");
-#else
-	__asm__ volatile("" ::: "memory");
 #endif
 }
 
+/* A pause in each turn would leave an emulated CPU each time, and nothing but that would be done.
+ */
 static inline void spin(int64_t turns)
 {
-	for (int64_t i = 0; i < turns; i++)
-		spin_pause();
+	for (int64_t i = 0; i < turns; i++) {
+		if (i % SPIN_TURNS_PER_PAUSE == 0)
+			spin_pause();
+		__asm__ volatile("" ::: "memory");
+	}
 }
 
 #endif

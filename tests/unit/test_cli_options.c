@@ -231,6 +231,8 @@ Test(cli_options, are_all_in_the_help_of_a_command_that_takes_them)
 		text.data,
 		"      --kernel FILE             the kernel: a file, a build tree, a cached one\n"
 		"      --accel auto|kvm|tcg      how the VM runs; auto takes KVM where it works\n"
+		"      --clock auto|virtual|host\n"
+		"                                the guest's time: its own (TCG) or the host's\n"
 		"      --seed NUMBER             seed of the run's random numbers\n"
 		"      --cold                    boot the VM, even where one is saved\n"
 		"  -q, --quiet                   no progress on stderr, only warnings\n"

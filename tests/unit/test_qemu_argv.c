@@ -57,6 +57,13 @@ static char *joined(const struct qemu_spec *spec)
 	return text.data;
 }
 
+static void expect_part(const struct qemu_spec *spec, const char *expected)
+{
+	_cleanup_free_ char *got = joined(spec);
+
+	cr_expect(strstr(got, expected), "%s", got);
+}
+
 static void expect_words(const struct qemu_spec *spec, const char *expected)
 {
 	_cleanup_free_ char *got = joined(spec);
@@ -322,10 +329,35 @@ static bool has_word(const char *line, const char *word)
 	return false;
 }
 
+Test(qemu_argv, lives_in_virtual_time_by_counting_instructions)
+{
+	struct qemu_spec spec = plain;
+
+	spec.instruction_ns = 8;
+	spec.seed = 42;
+	spec.com1_fd = 11;
+	spec.bulk_fd = 12;
+	spec.console_fd = 13;
+	expect_part(&spec, "-icount shift=3,sleep=off -rtc base=2026-01-01T00:00:00,clock=vm "
+			   "-seed 42");
+	expect_part(&spec, "-chardev file,id=com1,path=/proc/self/fd/11,append=on");
+	expect_part(&spec, "-chardev file,id=bulk,path=/proc/self/fd/12,append=on");
+	expect_part(&spec, "-chardev socket,id=console,fd=13");
+}
+
+Test(qemu_argv, counts_no_instructions_in_the_hosts_time)
+{
+	_cleanup_free_ char *line = joined(&plain);
+
+	cr_expect_null(strstr(line, "-icount"));
+	cr_expect_null(strstr(line, "-seed"));
+	cr_expect_null(strstr(line, "file,id="));
+}
+
 Test(kernel_command_line, always_has_a_console_and_ends_a_panic_by_a_reset)
 {
 	for (int i = 0; i < 4; i++) {
-		_cleanup_free_ char *line = kernel_command_line(i & 1, 0, i & 2);
+		_cleanup_free_ char *line = kernel_command_line(i & 1, false, 0, i & 2);
 
 		cr_assert_not_null(line);
 		cr_expect(has_word(line, "console=ttyS0"), "%s", line);
@@ -338,9 +370,9 @@ Test(kernel_command_line, always_has_a_console_and_ends_a_panic_by_a_reset)
 
 Test(kernel_command_line, tells_the_rate_of_the_tsc_only_where_it_is_the_guests)
 {
-	_cleanup_free_ char *tcg = kernel_command_line(false, 1999998, false);
-	_cleanup_free_ char *kvm = kernel_command_line(true, 1999998, false);
-	_cleanup_free_ char *unknown = kernel_command_line(false, 0, false);
+	_cleanup_free_ char *tcg = kernel_command_line(false, false, 1999998, false);
+	_cleanup_free_ char *kvm = kernel_command_line(true, false, 1999998, false);
+	_cleanup_free_ char *unknown = kernel_command_line(false, false, 0, false);
 
 	cr_expect_not_null(strstr(tcg, " tsc_early_khz=1999998"));
 	cr_expect_null(strstr(kvm, "tsc_early_khz"));
@@ -358,10 +390,17 @@ Test(tsc, is_measured_alike_each_time)
 	cr_expect_lt(second, first + first / 200);
 }
 
+Test(kernel_command_line, knows_the_rate_of_a_virtual_tsc)
+{
+	_cleanup_free_ char *line = kernel_command_line(false, true, 0, false);
+
+	cr_expect(has_word(line, "tsc_early_khz=1000000"), "%s", line);
+}
+
 Test(kernel_command_line, shows_the_boot_only_when_verbose)
 {
-	_cleanup_free_ char *quiet = kernel_command_line(false, 2000000, false);
-	_cleanup_free_ char *verbose = kernel_command_line(false, 2000000, true);
+	_cleanup_free_ char *quiet = kernel_command_line(false, false, 2000000, false);
+	_cleanup_free_ char *verbose = kernel_command_line(false, false, 2000000, true);
 
 	cr_expect(has_word(quiet, "quiet"), "%s", quiet);
 	cr_expect(has_word(verbose, "loglevel=7"), "%s", verbose);
@@ -370,8 +409,8 @@ Test(kernel_command_line, shows_the_boot_only_when_verbose)
 
 Test(kernel_command_line, trusts_the_tsc_only_without_a_paravirtual_clock)
 {
-	_cleanup_free_ char *tcg = kernel_command_line(false, 2000000, false);
-	_cleanup_free_ char *kvm = kernel_command_line(true, 2000000, false);
+	_cleanup_free_ char *tcg = kernel_command_line(false, false, 2000000, false);
+	_cleanup_free_ char *kvm = kernel_command_line(true, false, 2000000, false);
 
 	cr_expect(has_word(tcg, "tsc=reliable"), "%s", tcg);
 	cr_expect(!has_word(kvm, "tsc=reliable"), "%s", kvm);

@@ -33,7 +33,9 @@ Test(scenario, everything_but_the_scenario_has_a_default)
 
 	cr_expect_str_eq(spec->name, "x");
 	cr_expect_null(spec->description);
-	cr_expect_eq(spec->seed, 1);
+	cr_expect_not(spec->has_seed);
+	cr_expect_eq(spec->vm.clock, VM_CLOCK_AUTO);
+	cr_expect_eq(spec->vm.instruction_ns, VM_INSTRUCTION_NS);
 	cr_expect_eq(spec->vm.accel, ACCEL_AUTO);
 	cr_expect_eq(spec->vm.topology.size, sizeof(struct ktstr_topology));
 	cr_expect_eq(spec->vm.topology.numa_nodes, 1);
@@ -63,6 +65,8 @@ static const char full[] = "name: my run\n"
 			   "seed: 0x10\n"
 			   "vm:\n"
 			   "  accel: tcg\n"
+			   "  clock: host\n"
+			   "  instruction_ns: 16\n"
 			   "  topology: {numa: 2, llcs: 4, cores: 3, threads: 2}\n"
 			   "  memory: 512M\n"
 			   "  kernel: boot/vmlinuz\n"
@@ -87,7 +91,10 @@ Test(scenario, every_key_is_read)
 
 	cr_expect_str_eq(spec->name, "my run");
 	cr_expect_str_eq(spec->description, "what it is for");
+	cr_expect(spec->has_seed);
 	cr_expect_eq(spec->seed, 16);
+	cr_expect_eq(spec->vm.clock, VM_CLOCK_HOST);
+	cr_expect_eq(spec->vm.instruction_ns, 16);
 	cr_expect_eq(spec->vm.accel, ACCEL_TCG);
 	cr_expect_eq(spec->vm.topology.numa_nodes, 2);
 	cr_expect_eq(spec->vm.topology.llcs, 4);
@@ -116,13 +123,13 @@ Test(scenario, parameters_of_plugins_stay_text)
 	cr_assert_eq(spec->checker_count, 2);
 	cr_expect_str_eq(spec->checkers[0].name, "starvation");
 	cr_expect_eq(spec->checkers[0].params->child_count, 0);
-	cr_expect_eq(spec->checkers[0].params->line, 16);
+	cr_expect_eq(spec->checkers[0].params->line, 18);
 	cr_expect_str_eq(spec->checkers[1].name, "spread");
 	limit = node_get(spec->checkers[1].params, "limit");
 	cr_expect_str_eq(limit->text, "15%");
-	cr_expect_eq(limit->line, 18);
+	cr_expect_eq(limit->line, 20);
 	cr_expect_eq(limit->column, 12);
-	cr_expect_eq(limit->key_line, 18);
+	cr_expect_eq(limit->key_line, 20);
 	cr_expect_eq(limit->key_column, 5);
 	scenario_free(spec);
 }
@@ -137,7 +144,7 @@ Test(scenario, stages_schedulers_in_the_order_of_the_file)
 	cr_expect_eq(spec->staged[0].plugin.params->child_count, 0);
 	cr_expect_str_eq(spec->staged[1].name, "by-path_2");
 	cr_expect_str_eq(spec->staged[1].plugin.name, "dir/./v.so");
-	cr_expect_eq(spec->staged[1].plugin.line, 21);
+	cr_expect_eq(spec->staged[1].plugin.line, 23);
 	cr_expect_eq(spec->staged[1].plugin.column, 50);
 	cr_expect_str_eq(node_get_text(spec->staged[1].plugin.params, "slice"), "1ms");
 	scenario_free(spec);
@@ -248,6 +255,12 @@ static const struct {
 	  "f.yaml:2:7: 'seed' must be at least 0, not '-1'\n  seed: -1\n        ^" },
 	{ "scenario: x\nname: ''\n", "f.yaml:2:7: 'name' has no value\n  name: ''\n        ^" },
 	{ "scenario: x\nvm: 3\n", "f.yaml:2:5: 'vm' must be a map\n  vm: 3\n      ^" },
+	{ "scenario: x\nvm: {clock: guest}\n",
+	  "f.yaml:2:13: 'clock' must be one of auto, virtual, host, not 'guest'\n"
+	  "  vm: {clock: guest}\n              ^" },
+	{ "scenario: x\nvm: {instruction_ns: 3}\n",
+	  "f.yaml:2:22: 'instruction_ns' must be a power of two (1, 2, 4 ... 64), not 3\n"
+	  "  vm: {instruction_ns: 3}\n                       ^" },
 	{ "scenario: x\nvm: {accel: kwm}\n",
 	  "f.yaml:2:13: 'accel' must be one of auto, kvm, tcg, not 'kwm'\n  vm: {accel: kwm}\n"
 	  "              ^" },

@@ -262,7 +262,7 @@ static int base_archive(const char *program)
 
 static void boot_bare(const struct saved *saved, const struct kernel *kernel, int archive_fd)
 {
-	_cleanup_free_ char *append = kernel_command_line(false, tsc_measure_khz(), false);
+	_cleanup_free_ char *append = kernel_command_line(false, false, tsc_measure_khz(), false);
 	const struct timespec pause = { .tv_nsec = (long)NS_PER_MS };
 	struct vm_spec spec = saved->spec;
 	uint64_t before_ns = clock_monotonic_ns();
