@@ -13,6 +13,7 @@
 #include "param/bind.h"
 #include "param/scalar.h"
 #include "plugin/loader.h"
+#include "run/repeat.h"
 
 typedef int (*apply)(struct cli_options *options, const char *argument, struct ktstr_error *err);
 
@@ -177,6 +178,25 @@ static int set_verify(struct cli_options *o, const char *argument, struct ktstr_
 	return 0;
 }
 
+static int set_repeat(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	int64_t count;
+
+	if (parse_int(argument, &count) < 0 || count < 2 || count > REPEAT_MAX)
+		return ktstr_fail(err, -EINVAL, "--repeat: '%s' is no number from 2 to %u",
+				  argument, REPEAT_MAX);
+	o->repeat = (uint32_t)count;
+	return 0;
+}
+
+static int set_identical(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	(void)argument;
+	(void)err;
+	o->must_be_same = true;
+	return 0;
+}
+
 static int set_all(struct cli_options *o, const char *argument, struct ktstr_error *err)
 {
 	(void)argument;
@@ -322,6 +342,9 @@ static const struct option_row rows[] = {
 	{ "cold", 0, NULL, CLI_MACHINE, "boot the VM, even where one is saved", set_cold },
 	{ "verify-restore", 0, NULL, CLI_VERIFY, "compare a run that boots to a restored one",
 	  set_verify },
+	{ "repeat", 0, "NUMBER", CLI_REPEAT, "run it so often, with one seed", set_repeat },
+	{ "expect-identical", 0, NULL, CLI_REPEAT, "fail if a repeated run is not the same",
+	  set_identical },
 	{ "all", 0, NULL, CLI_BASES, "remove all of them", set_all },
 	{ "size", 0, "SIZE", CLI_BASES, "how much is to be left", set_size },
 	{ "timings", 0, NULL, CLI_TIMINGS, "show how long each part took", set_timings },

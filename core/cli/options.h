@@ -27,10 +27,11 @@
 #define CLI_TIMEOUT 0x0400u
 #define CLI_KIND 0x0800u
 #define CLI_IF_MISSING 0x1000u
-#define CLI_BASES 0x2000u  /* --all, --size */
-#define CLI_VERIFY 0x4000u /* --verify-restore */
-#define CLI_ALWAYS 0x8000u /* --help */
-#define CLI_BUILD 0x10000u /* --config, --name, --jobs */
+#define CLI_BASES 0x2000u   /* --all, --size */
+#define CLI_VERIFY 0x4000u  /* --verify-restore */
+#define CLI_ALWAYS 0x8000u  /* --help */
+#define CLI_REPEAT 0x20000u /* --repeat, --expect-identical */
+#define CLI_BUILD 0x10000u  /* --config, --name, --jobs */
 
 struct cli_options {
 	struct run_options run; /* borrows what is below, and argv */
@@ -43,6 +44,8 @@ struct cli_options {
 	bool has_size;
 	uint64_t size;		   /* --size */
 	bool is_verifying;	   /* --verify-restore */
+	uint32_t repeat;	   /* --repeat; 0: not given */
+	bool must_be_same;	   /* --expect-identical */
 	struct kernel_build build; /* its source is no option */
 	bool has_help;
 	const char **checkers;

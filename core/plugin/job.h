@@ -30,7 +30,7 @@ struct job_scheduler {
 };
 
 struct job {
-	char *source_name; /* of the scenario file, for messages */
+	char *source_name; /* of the scenario file, without its folder, for messages */
 	uint64_t seed;
 	struct ktstr_topology topology;
 	char *scheduler;

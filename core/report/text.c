@@ -319,6 +319,11 @@ static void add_part(struct text *t, const char **separator, const char *text)
 	*separator = ", ";
 }
 
+static bool is_virtual(const struct facts *facts)
+{
+	return facts->meta && strcmp(facts->meta->clock, "virtual") == 0;
+}
+
 static void add_environment(struct text *t)
 {
 	const struct meta *meta = t->facts->meta;
@@ -330,7 +335,7 @@ static void add_environment(struct text *t)
 	cpus = (uint64_t)meta->topology.llcs * meta->topology.cores * meta->topology.threads;
 	add_part(t, &separator, meta->kernel_release[0] ? meta->kernel_release : meta->kernel_path);
 	add_part(t, &separator, meta->accel);
-	if (strcmp(meta->clock, "virtual") == 0)
+	if (is_virtual(t->facts))
 		add_part(t, &separator, "virtual time");
 	if (cpus > 0)
 		ADD(t, "%s%" PRIu64 " CPUs", separator, cpus);
@@ -343,7 +348,7 @@ static void add_paths(struct text *t)
 {
 	ADD(t, "\n");
 	add_environment(t);
-	if (t->spec->is_verbose || t->spec->has_timings)
+	if (t->spec->is_verbose || t->spec->has_timings || is_virtual(t->facts))
 		ADD(t, "stream       %.*s (%" PRIu64 " frames)\n", STREAM_DIGEST_SHOWN,
 		    t->facts->stream.digest, t->facts->stream.frames);
 	if (t->spec->run_path)

@@ -9,16 +9,15 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "config/scenario.h"
 #include "run/finish.h"
 #include "run/observe.h"
 #include "run/record.h"
 #include "run/sched_files.h"
 #include "run/seed.h"
+#include "run/several.h"
 #include "run/signals.h"
 #include "run/single.h"
 
@@ -72,19 +71,6 @@ static char *folder_name(const char *scheduler, size_t number)
 	return str_format("%zu-%s", number, name);
 }
 
-/* How many words, from @words on, are --scheduler, and be it shortened. */
-static size_t scheduler_words(char *const *words, size_t count)
-{
-	static const char option[] = "--scheduler";
-	size_t length = strcspn(words[0], "=");
-
-	/* "--sc" could be --scenario too. */
-	if (length <= strlen("--sc") || length > strlen(option) ||
-	    strncmp(words[0], option, length) != 0)
-		return 0;
-	return words[0][length] == '=' || count < 2 ? 1 : 2;
-}
-
 /* The command line with @turn's scheduler alone: what runs it again. */
 static int choose_words(const struct run_options *options, size_t turn, struct run_options *ret,
 			char ***ret_words, struct ktstr_error *err)
@@ -96,9 +82,12 @@ static int choose_words(const struct run_options *options, size_t turn, struct r
 	if (!words)
 		return no_memory(err);
 	for (size_t i = 0; i < options->word_count;) {
+		/* "--sc" could be --scenario too. */
 		size_t length =
-			has_ended ? 0
-				  : scheduler_words(&options->words[i], options->word_count - i);
+			has_ended
+				? 0
+				: several_option_words(&options->words[i], options->word_count - i,
+						       "--scheduler", strlen("--sch"), true);
 		bool is_other = length > 0 && seen++ != turn;
 
 		has_ended |= strcmp(options->words[i], "--") == 0;
@@ -162,38 +151,12 @@ static int prepare_turn(struct comparing *c, size_t index, struct ktstr_error *e
 	return choose_words(c->options, index, &turn->options, &turn->words, err);
 }
 
-/* The folder that all runs go to: known, and seen to be possible, but not made. */
-static int choose_folder(struct comparing *c, const char *scenario, int *ret_exit_code,
-			 struct ktstr_error *err)
-{
-	const char *given = c->options->run_folder;
-	struct scenario_spec *spec = NULL;
-	struct record record;
-	int rc = scenario_load(scenario, &spec, err);
-
-	*ret_exit_code = rc == -ENOMEM ? EXIT_ERROR : EXIT_USAGE;
-	if (rc < 0)
-		return rc;
-	if (given) {
-		c->folder = strdup(given);
-		rc = c->folder ? record_open(given, spec->name, 0, 0, &record, err)
-			       : no_memory(err);
-		if (rc == 0)
-			record_discard(&record);
-	} else {
-		rc = record_new_folder(spec->name, clock_now_ns(CLOCK_REALTIME), &c->folder, err);
-	}
-	*ret_exit_code = rc == -ENOTDIR || rc == -ENOTEMPTY ? EXIT_USAGE : EXIT_ERROR;
-	scenario_free(spec);
-	return rc;
-}
-
 /* Everything that can be known to be wrong before a VM starts. */
 static int rehearse(struct comparing *c, const char *scenario, struct ktstr_error *err)
 {
 	int exit_code = EXIT_ERROR;
 
-	if (choose_folder(c, scenario, &exit_code, err) < 0)
+	if (several_choose_folder(scenario, c->options, &c->folder, &exit_code, err) < 0)
 		return exit_code;
 	for (size_t i = 0; i < c->count; i++)
 		if (prepare_turn(c, i, err) < 0)

@@ -93,9 +93,11 @@ static int list_staged(const struct prepared *p, struct job *job, struct ktstr_e
 static int add_job_file(const struct prepared *p, struct initramfs *archive,
 			struct ktstr_error *err)
 {
-	/* All but the lists is borrowed from the scenario. */
+	const char *slash = strrchr(p->spec->source.name, '/');
+	/* All but the lists is borrowed from the scenario. Where its file lies is nothing to the
+	 * guest: the same run gets the same bytes. */
 	struct job job = {
-		.source_name = (char *)p->spec->source.name,
+		.source_name = (char *)(slash ? slash + 1 : p->spec->source.name),
 		.seed = p->spec->seed,
 		.topology = p->spec->vm.topology,
 		.scheduler = (char *)p->scheduler->descriptor->name,

@@ -425,6 +425,11 @@ static int choose_clock(struct prepared *p, const struct run_options *options,
 				  "clock: virtual counts the instructions of an emulated CPU, and "
 				  "KVM has none; take --accel tcg, or --clock host");
 	p->is_virtual = !p->is_kvm && clock != VM_CLOCK_HOST;
+	if (options->must_be_virtual && (!p->is_virtual || options->stats_interval_ns > 0))
+		return ktstr_fail(
+			err, -EDOM,
+			"in the host's time no two runs are the same, so they cannot be "
+			"compared; take --accel tcg and --clock virtual, without --stats");
 	if (!p->is_virtual || options->stats_interval_ns == 0)
 		return 0;
 	if (clock == VM_CLOCK_VIRTUAL)

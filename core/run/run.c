@@ -393,7 +393,8 @@ static int exit_code_of(const struct run *run, const struct stage *stage, int rc
 		return EXIT_ERROR;
 	if (rc < 0 && stage->run == stage_kernel && prepare_names_kernel(run->prepared))
 		return EXIT_USAGE;
-	if (rc == -ENOTDIR || rc == -ENOTEMPTY) /* --plugin-dir, --run-dir */
+	/* --plugin-dir, --run-dir, and what virtual time alone can do */
+	if (rc == -ENOTDIR || rc == -ENOTEMPTY || rc == -EDOM)
 		return EXIT_USAGE;
 	return stage->exit_code;
 }

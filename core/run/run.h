@@ -47,6 +47,7 @@ struct run_options {
 	enum vm_clock clock;
 	bool has_seed;
 	uint64_t seed;
+	bool must_be_virtual; /* refuse the host's time, in which no run is another one's like */
 	/* For a scenario without a seed: that several runs of it have the same. */
 	bool has_drawn_seed;
 	uint64_t drawn_seed;
