@@ -364,6 +364,7 @@ static const struct {
 	enum {
 		ALWAYS,
 		WITH_TCG,
+		IN_VIRTUAL_TIME,
 		WHEN_QUIET,
 		WHEN_VERBOSE
 	} when;
@@ -387,6 +388,9 @@ static const struct {
 	 * has a clock of its own and knows. */
 	{ "no_timer_check", WITH_TCG },
 	{ "tsc=reliable", WITH_TCG },
+	/* A CPU has its turn until the next timer of any CPU: ticks that lie close together would
+	 * give one CPU nearly all of the time. */
+	{ "skew_tick=1", IN_VIRTUAL_TIME },
 };
 
 char *kernel_command_line(bool is_kvm, bool is_virtual, uint32_t tsc_khz, bool is_verbose)
@@ -395,6 +399,7 @@ char *kernel_command_line(bool is_kvm, bool is_virtual, uint32_t tsc_khz, bool i
 
 	for (size_t i = 0; i < ARRAY_SIZE(parameters); i++) {
 		if ((parameters[i].when == WITH_TCG && is_kvm) ||
+		    (parameters[i].when == IN_VIRTUAL_TIME && !is_virtual) ||
 		    (parameters[i].when == WHEN_QUIET && is_verbose) ||
 		    (parameters[i].when == WHEN_VERBOSE && !is_verbose))
 			continue;

@@ -390,11 +390,14 @@ Test(tsc, is_measured_alike_each_time)
 	cr_expect_lt(second, first + first / 200);
 }
 
-Test(kernel_command_line, knows_the_rate_of_a_virtual_tsc)
+Test(kernel_command_line, gives_each_cpu_its_turn_and_the_rate_of_its_tsc_in_virtual_time)
 {
 	_cleanup_free_ char *line = kernel_command_line(false, true, 0, false);
+	_cleanup_free_ char *host = kernel_command_line(false, false, 0, false);
 
 	cr_expect(has_word(line, "tsc_early_khz=1000000"), "%s", line);
+	cr_expect(has_word(line, "skew_tick=1"), "%s", line);
+	cr_expect(!has_word(host, "skew_tick=1"), "%s", host);
 }
 
 Test(kernel_command_line, shows_the_boot_only_when_verbose)
