@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,17 +89,27 @@ static int add_archive(struct str *key, int fd)
 	return rc < 0 ? rc : str_addf(key, "agent %" PRIu64 " %08" PRIx32 "\n", length, crc);
 }
 
-/* The model of the host's CPU: a guest sees some of it. */
-static int add_host(struct str *key)
+/* The host's CPU: a guest sees some of it, and one of KVM nearly all, as the host's kernel lets it.
+ */
+static int add_host(struct str *key, bool is_kvm)
 {
+	static const char *const lines[] = { "model name", "microcode", "flags" };
 	_cleanup_free_ char *text = NULL;
 	struct ktstr_error ignored;
-	const char *line = NULL;
+	struct utsname names;
+	int rc = 0;
 
 	/* It says of itself that it is empty. */
-	if (io_read_file("/proc/cpuinfo", 1 << 22, &text, NULL, &ignored) == 0)
-		line = strstr(text, "model name");
-	return str_addf(key, "host %.*s\n", line ? (int)strcspn(line, "\n") : 1, line ? line : "?");
+	(void)io_read_file("/proc/cpuinfo", 1 << 22, &text, NULL, &ignored);
+	for (size_t i = 0; i < (is_kvm ? ARRAY_SIZE(lines) : 1) && rc == 0; i++) {
+		const char *line = text ? strstr(text, lines[i]) : NULL;
+
+		rc = str_addf(key, "host %.*s\n", line ? (int)strcspn(line, "\n") : 1,
+			      line ? line : "?");
+	}
+	if (rc == 0 && is_kvm && uname(&names) == 0)
+		rc = str_addf(key, "host kernel %s %s\n", names.release, names.version);
+	return rc;
 }
 
 static int add_words(struct str *key, const struct run_base_spec *spec, const char *program)
@@ -157,7 +168,7 @@ static int make_key(const struct run_base_spec *spec, char **ret, struct ktstr_e
 	if (rc == 0)
 		rc = add_archive(&key, spec->image->base_fd);
 	if (rc == 0)
-		rc = add_host(&key);
+		rc = add_host(&key, spec->prepared->is_kvm);
 	if (rc == 0)
 		rc = add_words(&key, spec, program);
 	if (rc < 0) {
@@ -276,8 +287,9 @@ static int boot_and_save(const struct run_base_spec *spec, const struct base *ba
 {
 	const struct scenario_spec *scenario = spec->prepared->spec;
 	_cleanup_free_ char *append = kernel_command_line(
-		false, spec->prepared->is_virtual,
-		spec->prepared->is_virtual ? 0 : tsc_measure_khz(), spec->is_verbose);
+		spec->prepared->is_kvm, spec->prepared->is_virtual,
+		spec->prepared->is_kvm || spec->prepared->is_virtual ? 0 : tsc_measure_khz(),
+		spec->is_verbose);
 	const struct vm_files files = base_files(base, false);
 	struct boot boot = { .job_fd = -1,
 			     .console_fd = spec->console_fd,
@@ -372,8 +384,7 @@ int run_base_get(const struct run_base_spec *spec, struct base *ret, struct ktst
 	uint64_t bytes_max = run_base_bytes_max();
 	int rc;
 
-	/* The clocks of a restored KVM guest are the host's, and nobody has seen that they fit. */
-	if (spec->prepared->is_kvm || nodes > BASE_NODES_MAX || !store || bytes_max == 0)
+	if (nodes > BASE_NODES_MAX || !store || bytes_max == 0)
 		return ktstr_fail(err, -ENOTSUP, "this VM is booted for each run");
 	rc = make_key(spec, &key, err);
 	if (rc < 0)

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "coord/coord.h"
 #include "report/facts.h"
+#include "run/answer.h"
 #include "run/base.h"
 #include "run/budget.h"
 #include "run/cpu_wait.h"
@@ -34,6 +35,8 @@
 #define SCHEDULER_MARGIN_NS (10 * NS_PER_S)
 /* For QEMU to take up a saved machine. */
 #define RESTORE_TIMEOUT_NS (20 * NS_PER_S)
+/* For the guest of a restored machine to say something: one whose clocks are wrong may hang. */
+#define ANSWER_TIMEOUT_NS (5 * NS_PER_S)
 #define TEARDOWN_TIMEOUT_NS (30 * NS_PER_S)
 
 struct run {
@@ -127,7 +130,7 @@ static int stage_budget(struct run *run, struct ktstr_error *err)
 		.folder_fd = folder_fd,
 		.jobs = run->jobs,
 		.need = budget_need(p->is_kvm, ktstr_topology_cpus(&p->spec->vm.topology),
-				    run->image.memory_bytes, !p->is_kvm && !run->options->is_cold),
+				    run->image.memory_bytes, !run->options->is_cold),
 		.signal_fd = run->signals.fd,
 		.tell = tell_wait,
 		.arg = run,
@@ -184,12 +187,15 @@ static int restore(struct run *run, struct vm_spec *spec, struct ktstr_error *er
 		rc = vm_wait_restored(run->vm, clock_monotonic_ns() + RESTORE_TIMEOUT_NS, err);
 	if (rc == 0)
 		rc = base_id(&base, &run->base_id);
-	if (rc == 0) {
+	/* What flows out of a virtual machine is a file, and its clocks are as it is. */
+	if (rc == 0 && !run->prepared->is_virtual)
+		rc = answer_wait(run->vm, run->signals.fd, ANSWER_TIMEOUT_NS, err);
+	if (rc < 0)
+		vm_free(steal_ptr(run->vm));
+	if (rc < 0 && rc != -EINTR)
+		run_base_distrust(&base);
+	else
 		base_done(&base);
-		return 0;
-	}
-	vm_free(steal_ptr(run->vm));
-	run_base_distrust(&base);
 	return rc;
 }
 

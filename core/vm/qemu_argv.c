@@ -143,9 +143,15 @@ static void add_cpus(struct words *words, const struct qemu_spec *spec)
 	 * driver: they then measure the delay loop once, and not for 50 ms on each CPU. TCG moves
 	 * strings of bytes one byte, and multiplies without carry one bit at a time: a guest that
 	 * sees neither feature copies, clears and checks faster by other means.
+	 *
+	 * A migratable CPU has no invariant TSC, with which QEMU would refuse to save the machine.
+	 * The kernel then goes by kvm-clock: QEMU takes it with the machine when that is stopped,
+	 * sets it before CPUs run again, and tells the guest that it stood still, so that none of
+	 * its watchdogs fires.
 	 */
 	if (spec->is_kvm)
-		add(words, "host,vendor=GenuineIntel,host-cache-info=off,l3-cache=on");
+		add(words,
+		    "host,vendor=GenuineIntel,host-cache-info=off,l3-cache=on,migratable=on");
 	else
 		add(words,
 		    "max,vendor=GenuineIntel,family=6,model=23,stepping=6,erms=off,pclmulqdq=off%s",
@@ -166,6 +172,11 @@ static void add_clock(struct words *words, const struct qemu_spec *spec)
 {
 	unsigned int shift = 0;
 
+	/* The clock that tells the date stands still with the machine, and goes on with it. */
+	if (spec->is_kvm) {
+		add(words, "-rtc");
+		add(words, "clock=vm");
+	}
 	if (!spec->instruction_ns)
 		return;
 	while ((1u << shift) < spec->instruction_ns)
@@ -365,6 +376,7 @@ static const struct {
 		ALWAYS,
 		WITH_TCG,
 		IN_VIRTUAL_TIME,
+		WITH_KVM,
 		WHEN_QUIET,
 		WHEN_VERBOSE
 	} when;
@@ -391,6 +403,8 @@ static const struct {
 	/* A CPU has its turn until the next timer of any CPU: ticks that lie close together would
 	 * give one CPU nearly all of the time. */
 	{ "skew_tick=1", IN_VIRTUAL_TIME },
+	/* The one clock that a restored KVM guest can trust. */
+	{ "clocksource=kvm-clock", WITH_KVM },
 };
 
 char *kernel_command_line(bool is_kvm, bool is_virtual, uint32_t tsc_khz, bool is_verbose)
@@ -400,6 +414,7 @@ char *kernel_command_line(bool is_kvm, bool is_virtual, uint32_t tsc_khz, bool i
 	for (size_t i = 0; i < ARRAY_SIZE(parameters); i++) {
 		if ((parameters[i].when == WITH_TCG && is_kvm) ||
 		    (parameters[i].when == IN_VIRTUAL_TIME && !is_virtual) ||
+		    (parameters[i].when == WITH_KVM && !is_kvm) ||
 		    (parameters[i].when == WHEN_QUIET && is_verbose) ||
 		    (parameters[i].when == WHEN_VERBOSE && !is_verbose))
 			continue;

@@ -151,6 +151,29 @@ case_one_that_qemu_refuses_is_not_tried_twice() {
 	expect_nothing_left
 }
 
+# As one whose clocks are wrong may be: it goes on, and its guest never says a word.
+case_one_whose_guest_stays_silent_is_not_tried_twice() {
+	cat >"$work/qemu" <<-'END'
+		#!/bin/bash
+		[[ ! "$*" =~ -incoming || ! -e $KTSTR_E2E_MARK/mute ]] || set -- "${@/#socket,id=bulk,*/null,id=bulk}"
+		exec qemu-system-x86_64 "$@"
+	END
+	chmod +x "$work/qemu"
+	export KTSTR_QEMU=$work/qemu
+	own_cache
+	sed -i 's/^vm: {/&clock: host, /' "$file"
+	passes
+	touch "$work/mute"
+	passes
+	says_how "$boots"
+	expect_says "$boots: the restored guest did not say anything for 5.0 s"
+	expect_bases 0
+	rm "$work/mute"
+	passes
+	says_how "$first"
+	expect_nothing_left
+}
+
 case_another_qemu_has_its_own() {
 	own_cache
 	passes

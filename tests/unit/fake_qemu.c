@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Stands in for QEMU in test_vm.c: takes the same command line, and what it does is the word that
- * it gets as the kernel's command line (-append).
+ * Stands in for QEMU in test_vm.c and others: takes the same command line, and what it does is the
+ * word that it gets as the kernel's command line (-append), or, when it is to be restored, as
+ * FAKE_QEMU in its environment. "record" and "failing" write to COM1 all that they are told.
  */
 #include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +16,16 @@
 
 struct fake {
 	const char *mode;
+	bool is_recorder;
 	const char *initrd;
 	int qmp_fd;
 	char **argv;
 };
+
+static bool is_mode(const struct fake *fake, const char *mode)
+{
+	return strcmp(fake->mode, mode) == 0;
+}
 
 /* The descriptor of "-chardev socket,id=@id,fd=N". */
 static int channel(const struct fake *fake, const char *id)
@@ -41,6 +49,22 @@ static void say_event(const struct fake *fake, const char *name, const char *rea
 		name, reason);
 }
 
+/* A machine comes and goes in two steps. */
+static void answer_migration(const struct fake *fake, const char *command, long long id)
+{
+	static bool has_begun;
+	const char *status = strcmp(command, "query-status") == 0
+				     ? (has_begun ? "paused" : "inmigrate")
+				     : (has_begun ? "completed" : "active");
+
+	if (is_mode(fake, "failing") && has_begun)
+		status = strcmp(command, "query-status") == 0 ? "internal-error" : "failed";
+	has_begun = true;
+	dprintf(fake->qmp_fd,
+		"{\"return\": {\"status\": \"%s\", \"error-desc\": \"no luck\"}, \"id\": %lld}\r\n",
+		status, id);
+}
+
 static void answer(const struct fake *fake, const json_t *message)
 {
 	const char *command = json_string_value(json_object_get(message, "execute"));
@@ -54,7 +78,9 @@ static void answer(const struct fake *fake, const json_t *message)
 		say_event(fake, "STOP", "");
 	if (strcmp(command, "quit") == 0)
 		say_event(fake, "SHUTDOWN", "host-qmp-quit");
-	if (strcmp(command, "query-status") == 0)
+	if (fake->is_recorder && strncmp(command, "query-", 6) == 0)
+		answer_migration(fake, command, id);
+	else if (strcmp(command, "query-status") == 0)
 		dprintf(fake->qmp_fd, "{\"return\": {\"status\": \"%s\"}, \"id\": %lld}\r\n",
 			fake->mode + strlen("status:"), id);
 	else if (strcmp(command, "human-monitor-command") == 0 &&
@@ -82,6 +108,8 @@ static void serve(const struct fake *fake)
 
 	dprintf(fake->qmp_fd, "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n");
 	while (fgets(line, sizeof(line), in)) {
+		if (fake->is_recorder)
+			dprintf(channel(fake, "com1"), "%s", line);
 		json_t *message = json_loads(line, 0, NULL);
 
 		answer(fake, message);
@@ -124,7 +152,7 @@ static void report(const struct fake *fake)
 int main(int argc, char **argv)
 {
 	static const char *const ids[] = { "com1", "com2", "console", "bulk", "stats" };
-	struct fake fake = { .mode = "", .argv = argv };
+	struct fake fake = { .argv = argv };
 
 	for (int i = 1; i + 1 < argc; i++) {
 		if (strcmp(argv[i], "-append") == 0)
@@ -132,6 +160,9 @@ int main(int argc, char **argv)
 		if (strcmp(argv[i], "-initrd") == 0)
 			fake.initrd = argv[i + 1];
 	}
+	if (!fake.mode)
+		fake.mode = getenv("FAKE_QEMU") ? getenv("FAKE_QEMU") : "";
+	fake.is_recorder = is_mode(&fake, "record") || is_mode(&fake, "failing");
 	fake.qmp_fd = channel(&fake, "qmp");
 	if (strcmp(fake.mode, "bad option") == 0) {
 		fprintf(stderr, "fake: \033bad option\nfake: see its manual\n");

@@ -125,6 +125,24 @@ Test(qemu_argv, a_restored_machine_boots_nothing_and_changes_no_file)
 		     "mem-path=/proc/self/fd/21 -device ivshmem-plain,memdev=job,master=on");
 }
 
+Test(qemu_argv, a_kvm_machine_is_restored_into_the_one_that_was_saved)
+{
+	static const int memory_fds[] = { 20 };
+	struct qemu_spec spec = plain;
+
+	spec.is_kvm = true;
+	spec.memory_fds = memory_fds;
+	spec.is_restored = true;
+	spec.kernel = NULL;
+	expect_words(&spec,
+		     HEAD "-accel kvm -cpu "
+			  "host,vendor=GenuineIntel,host-cache-info=off,l3-cache=on,migratable=on "
+			  "-smp 2,sockets=1,dies=1,cores=2,threads=1 -rtc clock=vm "
+			  "-M q35,memory-backend=ram0 -m 512M "
+			  "-object memory-backend-file,id=ram0,size=512M,share=off,"
+			  "mem-path=/proc/self/fd/20 -incoming defer " CHANNELS);
+}
+
 Test(qemu_argv, numa_nodes_are_sockets_with_their_own_memory)
 {
 	struct qemu_spec spec = plain;
@@ -152,8 +170,9 @@ Test(qemu_argv, kvm_shows_the_topology_and_not_the_host)
 	spec.is_kvm = true;
 	spec.topology = (struct ktstr_topology)TOPOLOGY(1, 2, 1, 1);
 	expect_words(&spec, HEAD
-		     "-accel kvm -cpu host,vendor=GenuineIntel,host-cache-info=off,l3-cache=on "
-		     "-smp 2,sockets=1,dies=2,cores=1,threads=1 "
+		     "-accel kvm -cpu "
+		     "host,vendor=GenuineIntel,host-cache-info=off,l3-cache=on,migratable=on "
+		     "-smp 2,sockets=1,dies=2,cores=1,threads=1 -rtc clock=vm "
 		     "-M q35,memory-backend=ram0 -m 512M "
 		     "-object memory-backend-memfd,id=ram0,size=512M,share=on " KERNEL CHANNELS);
 }
@@ -417,4 +436,6 @@ Test(kernel_command_line, trusts_the_tsc_only_without_a_paravirtual_clock)
 
 	cr_expect(has_word(tcg, "tsc=reliable"), "%s", tcg);
 	cr_expect(!has_word(kvm, "tsc=reliable"), "%s", kvm);
+	cr_expect(has_word(kvm, "clocksource=kvm-clock"), "%s", kvm);
+	cr_expect(!has_word(tcg, "clocksource=kvm-clock"), "%s", tcg);
 }
