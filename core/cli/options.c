@@ -197,6 +197,14 @@ static int set_identical(struct cli_options *o, const char *argument, struct kts
 	return 0;
 }
 
+static int set_force(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	(void)argument;
+	(void)err;
+	o->run.is_forced = true;
+	return 0;
+}
+
 static int set_all(struct cli_options *o, const char *argument, struct ktstr_error *err)
 {
 	(void)argument;
@@ -345,6 +353,7 @@ static const struct option_row rows[] = {
 	{ "repeat", 0, "NUMBER", CLI_REPEAT, "run it so often, with one seed", set_repeat },
 	{ "expect-identical", 0, NULL, CLI_REPEAT, "fail if a repeated run is not the same",
 	  set_identical },
+	{ "force", 0, NULL, CLI_FORCE, "run it, also with other parts than then", set_force },
 	{ "all", 0, NULL, CLI_BASES, "remove all of them", set_all },
 	{ "size", 0, "SIZE", CLI_BASES, "how much is to be left", set_size },
 	{ "timings", 0, NULL, CLI_TIMINGS, "show how long each part took", set_timings },

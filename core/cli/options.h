@@ -31,6 +31,7 @@
 #define CLI_VERIFY 0x4000u  /* --verify-restore */
 #define CLI_ALWAYS 0x8000u  /* --help */
 #define CLI_REPEAT 0x20000u /* --repeat, --expect-identical */
+#define CLI_FORCE 0x40000u  /* --force */
 #define CLI_BUILD 0x10000u  /* --config, --name, --jobs */
 
 struct cli_options {

@@ -203,7 +203,7 @@ json_t *meta_to_json(const struct meta *meta)
 				   text_or_empty(meta->kernel_origin));
 
 	return json_pack(
-		"{si so so s{so so} so so so so so so s{sI so} so so}", "schema_version",
+		"{si so so s{so so} so so so so so so s{sI so} so so so}", "schema_version",
 		META_SCHEMA_VERSION, "ktstr_version", text_or_empty(meta->ktstr_version),
 		"scenario", scenario, "scheduler", "plugin", text_or_empty(meta->scheduler),
 		"params", params_or_null(meta->scheduler_params), "staged", staged_to_json(meta),
@@ -211,7 +211,8 @@ json_t *meta_to_json(const struct meta *meta)
 		"checkers", checkers_to_json(meta), "kernel", kernel, "vm", vm_to_json(meta),
 		"host", "cpus", (json_int_t)meta->host_cpus, "uname",
 		text_or_empty(meta->host_uname), "command", text_or_empty(meta->command),
-		"console_log", text_or_empty(meta->console_log));
+		"console_log", text_or_empty(meta->console_log), "again",
+		meta_again_to_json(&meta->again));
 }
 
 /* The first thing that was wrong; later reads do nothing once it is set. */
@@ -405,6 +406,8 @@ static void parse_root(struct parse *p, const json_t *root, struct meta *meta)
 	meta->host_uname = get_text(p, host, "uname");
 	meta->command = get_text(p, root, "command");
 	meta->console_log = get_text(p, root, "console_log");
+	if (p->rc == 0)
+		p->rc = meta_again_parse(json_object_get(root, "again"), &meta->again, p->err);
 }
 
 int meta_parse(const void *bytes, size_t length, struct meta **ret, struct ktstr_error *err)
@@ -489,6 +492,7 @@ void meta_done(struct meta *meta)
 	free(meta->host_uname);
 	free(meta->command);
 	free(meta->console_log);
+	meta_again_done(&meta->again);
 	*meta = (struct meta){ 0 };
 }
 

@@ -18,6 +18,10 @@
  * - host: {cpus, uname}
  * - command: the command line that runs it again
  * - console_log: path of the copy of COM1
+ * - again: null, or what it takes to run it again (report/meta_again.h): {folder, scheduler,
+ *   checkers, only, verbose, stats_interval_ns, kernel_crc32, agent_crc32, job_crc32,
+ *   machine_crc32, qemu_crc32, qemu_path, files}; scheduler null or text; checkers [text]; only and
+ *   verbose true or false; files [{path, guest_path, crc32}]
  */
 #ifndef REPORT_META_H
 #define REPORT_META_H
@@ -32,6 +36,7 @@
 #include "ktstr/error.h"
 #include "ktstr/topology.h"
 #include "param/node.h"
+#include "report/meta_again.h"
 
 #define META_SCHEMA_VERSION 1
 /* Entries of an array that are read; more are refused. */
@@ -89,6 +94,7 @@ struct meta {
 	char *host_uname;
 	char *command;
 	char *console_log;
+	struct meta_again again;
 };
 
 /* The document. NULL when out of memory. */

@@ -72,8 +72,7 @@ static int add_file(struct str *key, const char *what, const char *path)
 			(long long)status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
 }
 
-/* The program that vm_start() will run, with its whole path. */
-static char *qemu_path(void)
+char *run_base_program(void)
 {
 	const char *name = vm_program(NULL);
 
@@ -112,7 +111,8 @@ static int add_host(struct str *key, bool is_kvm)
 	return rc;
 }
 
-static int add_words(struct str *key, const struct run_base_spec *spec, const char *program)
+static int add_words(struct str *key, const struct run_base_spec *spec, const char *program,
+		     const char *kernel)
 {
 	/* Without what is measured on this host anew each time. */
 	_cleanup_free_ char *append = kernel_command_line(
@@ -125,7 +125,7 @@ static int add_words(struct str *key, const struct run_base_spec *spec, const ch
 		.instruction_ns = prepared_instruction_ns(spec->prepared),
 		.topology = scenario->vm.topology,
 		.memory_bytes = spec->image->memory_bytes,
-		.kernel = spec->prepared->kernel->boot,
+		.kernel = kernel,
 		.append = append,
 		.qmp_fd = KEY_FD,
 		.com1_fd = KEY_FD,
@@ -153,9 +153,14 @@ static int add_words(struct str *key, const struct run_base_spec *spec, const ch
 	return rc;
 }
 
+int run_base_words(const struct run_base_spec *spec, struct str *out)
+{
+	return add_words(out, spec, "qemu", "kernel");
+}
+
 static int make_key(const struct run_base_spec *spec, char **ret, struct ktstr_error *err)
 {
-	_cleanup_free_ char *program = qemu_path();
+	_cleanup_free_ char *program = run_base_program();
 	struct str key = { 0 };
 	int rc = program ? str_addf(&key, "format %d\n", BASE_FORMAT) : -ENOENT;
 
@@ -170,7 +175,7 @@ static int make_key(const struct run_base_spec *spec, char **ret, struct ktstr_e
 	if (rc == 0)
 		rc = add_host(&key, spec->prepared->is_kvm);
 	if (rc == 0)
-		rc = add_words(&key, spec, program);
+		rc = add_words(&key, spec, program, spec->prepared->kernel->boot);
 	if (rc < 0) {
 		str_done(&key);
 		return ktstr_fail(err, rc, "cannot say what VM this is: %s", strerror(-rc));

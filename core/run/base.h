@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/str.h"
 #include "ktstr/error.h"
 #include "run/image.h"
 #include "run/prepare.h"
@@ -37,6 +38,12 @@ struct run_base_spec {
  * instead.
  */
 int run_base_get(const struct run_base_spec *spec, struct base *ret, struct ktstr_error *err);
+
+/* QEMU, with its whole path; the caller frees. NULL when there is none. */
+char *run_base_program(void);
+/* Append its command line for such a VM without what makes no other VM: descriptors, and where
+ * program and kernel lie. 0 or a negative errno. */
+int run_base_words(const struct run_base_spec *spec, struct str *out);
 
 /* <XDG_CACHE_HOME or ~/.cache>/ktstr/bases; the caller frees. NULL when there is no such place. */
 char *run_base_store(void);

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -19,6 +18,7 @@
 #include "run/paths.h"
 #include "run/prepare.h"
 #include "run/record.h"
+#include "run/recorded.h"
 #include "run/signals.h"
 #include "run/single.h"
 
@@ -54,20 +54,16 @@ static int no_memory(struct ktstr_error *err)
 /* The run file and the console log of what the user named: a run file or its folder. */
 static int find_files(struct check *check, const char *path, struct ktstr_error *err)
 {
-	struct stat status;
-	const char *slash = strrchr(path, '/');
+	const char *slash;
+	int rc = recorded_find(path, &check->run_path, err);
 
-	if (stat(path, &status) < 0)
-		return ktstr_fail(err, -errno, "cannot open run '%s': %s", path, strerror(errno));
-	if (S_ISDIR(status.st_mode)) {
-		check->run_path = str_format("%s/" RECORD_RUN_FILE, path);
-		check->console_path = str_format("%s/" RECORD_CONSOLE_LOG, path);
-	} else {
-		check->run_path = strdup(path);
-		check->console_path = str_format("%.*s" RECORD_CONSOLE_LOG,
-						 slash ? (int)(slash + 1 - path) : 0, path);
-	}
-	if (!check->run_path || !check->console_path)
+	if (rc < 0)
+		return rc;
+	slash = strrchr(check->run_path, '/');
+	check->console_path =
+		str_format("%.*s" RECORD_CONSOLE_LOG,
+			   slash ? (int)(slash + 1 - check->run_path) : 0, check->run_path);
+	if (!check->console_path)
 		return no_memory(err);
 	if (access(check->console_path, R_OK) < 0) {
 		free(check->console_path);
@@ -127,23 +123,12 @@ static void compare_plugin(const struct check *check, const struct plugin *plugi
 			 then->name);
 }
 
-/*
- * Is the file at the recorded path still the one of then? A path in a file that somebody sent is
- * no reason to run what lies there: it must have the recorded checksum, and nobody but this user
- * and root may have put it there.
- */
 static bool is_file_of_then(const struct check *check, const struct meta_checker *recorded,
 			    uint32_t kind)
 {
 	const struct meta_plugin *then = plugin_then(check, kind, recorded->name);
-	struct ktstr_error ignored; /* the name that was not found is what is told */
-	struct stat status;
-	uint32_t crc32;
 
-	return then && recorded->path[0] == '/' && stat(recorded->path, &status) == 0 &&
-	       S_ISREG(status.st_mode) && !(status.st_mode & S_IWOTH) &&
-	       (status.st_uid == geteuid() || status.st_uid == 0) &&
-	       plugin_file_crc32(recorded->path, &crc32, &ignored) == 0 && crc32 == then->crc32;
+	return then && strcmp(then->path, recorded->path) == 0 && recorded_is_file_of_then(then);
 }
 
 /* A checker of --checker PATH of that name, or NULL. */

@@ -156,6 +156,10 @@ int record_meta(const struct prepared *p, const struct run_options *options,
 	describe_plugins(p, &meta, &ok);
 	describe_checkers(p, &meta, &ok);
 	describe_argv(machine->argv, &meta, &ok);
+	if (machine->again) {
+		meta.again = *machine->again;
+		*machine->again = (struct meta_again){ 0 };
+	}
 	if (!ok || !meta.command) {
 		meta_done(&meta);
 		return ktstr_fail(err, -ENOMEM, "cannot record the run: out of memory");

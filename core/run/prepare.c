@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "run/recorded.h"
 #include "run/seed.h"
 #include "vm/kvm.h"
 #include "vm/qemu_argv.h"
@@ -305,10 +306,30 @@ static int override_spec(struct scenario_spec *spec, const struct run_options *o
 	return 0;
 }
 
+/* The file, or the text of the run that is run again with what was settled of its VM. */
+static int load_scenario(const char *scenario, const struct run_options *options,
+			 struct scenario_spec **ret, struct ktstr_error *err)
+{
+	const struct recorded *recorded = options->recorded;
+	const struct meta *meta = recorded ? recorded->facts->meta : NULL;
+	int rc;
+
+	if (!recorded)
+		return scenario_load(scenario, ret, err);
+	rc = scenario_parse(meta->scenario_file, recorded->source, recorded->source_length, ret,
+			    err);
+	if (rc < 0)
+		return rc;
+	(*ret)->vm.memory_bytes = meta->memory_bytes;
+	if (meta->instruction_ns > 0)
+		(*ret)->vm.instruction_ns = meta->instruction_ns;
+	return 0;
+}
+
 static int prepare_all(struct prepared *p, const char *scenario, const struct run_options *options,
 		       const struct run_paths *paths, struct ktstr_error *err)
 {
-	int rc = scenario_load(scenario, &p->spec, err);
+	int rc = load_scenario(scenario, options, &p->spec, err);
 
 	if (rc == 0)
 		rc = override_spec(p->spec, options, err);
@@ -319,6 +340,8 @@ static int prepare_all(struct prepared *p, const char *scenario, const struct ru
 		return ktstr_prefix(err, "%s: vm.topology", p->spec->source.name);
 	rc = registry_new((const char *const *)paths->plugin_folders, &p->registry, err);
 	run_needs_init(&p->needs, p->spec, p->registry);
+	if (rc == 0 && options->recorded)
+		rc = recorded_load_plugins(options->recorded, options->is_forced, p->registry, err);
 	if (rc == 0)
 		rc = prepare_scenario_plugin(p, err);
 	if (rc == 0)

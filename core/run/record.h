@@ -54,11 +54,12 @@ void record_discard(struct record *record);
 int record_close(struct record *record, struct ktstr_error *err);
 void record_done(struct record *record);
 
-/* The VM that was started for it; all borrowed. */
+/* The VM that was started for it; borrowed, if nothing else is said. */
 struct record_machine {
 	uint64_t memory_bytes;
-	char *const *argv;   /* of QEMU */
-	const char *base_id; /* of the saved VM that it started from; NULL: it booted */
+	char *const *argv;	  /* of QEMU */
+	const char *base_id;	  /* of the saved VM that it started from; NULL: it booted */
+	struct meta_again *again; /* taken, and left empty; NULL: not known */
 };
 
 /*

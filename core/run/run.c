@@ -16,10 +16,12 @@
 #include "run/cpu_wait.h"
 #include "run/finish.h"
 #include "run/image.h"
+#include "run/inputs.h"
 #include "run/observe.h"
 #include "run/paths.h"
 #include "run/prepare.h"
 #include "run/record.h"
+#include "run/recorded.h"
 #include "run/signals.h"
 #include "run/stats.h"
 #include "run/single.h"
@@ -52,7 +54,8 @@ struct run {
 	uint32_t jobs;
 	struct budget *budget; /* NULL: not taken */
 	struct vm *vm;
-	char *base_id; /* of the saved VM that this one started from; NULL: it booted */
+	struct meta_again again; /* until it is recorded */
+	char *base_id;		 /* of the saved VM that this one started from; NULL: it booted */
 	struct signals signals;
 	struct observe observe;
 	/* Milestones since the start; 0: it did not happen. */
@@ -111,6 +114,29 @@ static int stage_image(struct run *run, struct ktstr_error *err)
 	return rc;
 }
 
+/* Note what the run depends on; where one is run again, it must be what it was. */
+static int stage_inputs(struct run *run, struct ktstr_error *err)
+{
+	const struct run_options *options = run->options;
+	struct str changes = { 0 };
+	int rc = inputs_note(run->prepared, &run->image, options, &run->again, err);
+
+	if (rc < 0 || !options->recorded)
+		return rc;
+	if (inputs_compare(options->recorded->facts->meta, run->prepared, &run->again, &changes) <
+	    0)
+		rc = ktstr_fail(err, -ENOMEM, "cannot compare the runs: out of memory");
+	else if (changes.length > 0 && options->is_forced)
+		log_warning("this is not what the run was made with: %s", changes.data);
+	else if (changes.length > 0)
+		rc = ktstr_fail(err, -ESTALE,
+				"this is not what the run was made with: %.600s; --force runs it "
+				"all the same",
+				changes.data);
+	str_done(&changes);
+	return rc;
+}
+
 static void tell_wait(void *arg, const char *text, bool is_new)
 {
 	struct run *run = arg;
@@ -152,7 +178,7 @@ static int boot(struct run *run, struct vm_spec *spec, struct ktstr_error *err)
 	bool is_virtual = run->prepared->is_virtual;
 	_cleanup_free_ char *append = kernel_command_line(
 		spec->is_kvm, is_virtual, spec->is_kvm || is_virtual ? 0 : tsc_measure_khz(),
-		run->options->is_verbose);
+		run_is_kernel_verbose(run->options));
 	int rc;
 
 	if (!append)
@@ -163,13 +189,34 @@ static int boot(struct run *run, struct vm_spec *spec, struct ktstr_error *err)
 	return rc;
 }
 
+/* Is it the one that this run is to start from? */
+static int check_base(struct run *run, const struct base *base, struct ktstr_error *err)
+{
+	const struct recorded *recorded = run->options->recorded;
+	const char *then = recorded ? recorded->facts->meta->base : "";
+
+	if (base_id(base, &run->base_id) < 0)
+		return ktstr_fail(err, -EIO, "the saved VM cannot be read");
+	if (!then[0] || strcmp(then, run->base_id) == 0)
+		return 0;
+	if (!run->options->is_forced)
+		return ktstr_fail(
+			err, -ESTALE,
+			"the one that the run started from, '%s', is gone, and the one of "
+			"its kind is '%s'; --force takes that",
+			then, run->base_id);
+	log_warning("the saved VM that the run started from, '%s', is gone; this one is '%s'", then,
+		    run->base_id);
+	return 0;
+}
+
 /* Start from a saved machine. Whatever is wrong with that, the run can boot. */
 static int restore(struct run *run, struct vm_spec *spec, struct ktstr_error *err)
 {
 	const struct run_base_spec base_spec = {
 		.prepared = run->prepared,
 		.image = &run->image,
-		.is_verbose = run->options->is_verbose,
+		.is_verbose = run_is_kernel_verbose(run->options),
 		.console_fd = run->record.console_fd,
 		.signal_fd = run->signals.fd,
 	};
@@ -179,19 +226,24 @@ static int restore(struct run *run, struct vm_spec *spec, struct ktstr_error *er
 
 	if (rc < 0)
 		return rc;
+	rc = check_base(run, &base, err);
+	if (rc < 0) {
+		base_done(&base);
+		return rc;
+	}
 	files = base_files(&base, true);
 	spec->files = &files;
 	rc = vm_start(spec, &run->vm, err);
 	spec->files = NULL;
 	if (rc == 0)
 		rc = vm_wait_restored(run->vm, clock_monotonic_ns() + RESTORE_TIMEOUT_NS, err);
-	if (rc == 0)
-		rc = base_id(&base, &run->base_id);
 	/* What flows out of a virtual machine is a file, and its clocks are as it is. */
 	if (rc == 0 && !run->prepared->is_virtual)
 		rc = answer_wait(run->vm, run->signals.fd, ANSWER_TIMEOUT_NS, err);
-	if (rc < 0)
+	if (rc < 0) {
 		vm_free(steal_ptr(run->vm));
+		free(steal_ptr(run->base_id));
+	}
 	if (rc < 0 && rc != -EINTR)
 		run_base_distrust(&base);
 	else
@@ -244,7 +296,8 @@ static int stage_meta(struct run *run, struct ktstr_error *err)
 	struct meta meta;
 	const struct record_machine machine = { .memory_bytes = run->image.memory_bytes,
 						.argv = vm_argv(run->vm),
-						.base_id = run->base_id };
+						.base_id = run->base_id,
+						.again = &run->again };
 	int rc = record_meta(run->prepared, run->options, &run->record, &machine, &meta, err);
 
 	if (rc < 0)
@@ -387,9 +440,9 @@ static const struct stage {
 } stages[] = {
 	{ stage_paths, EXIT_ERROR },  { stage_jobs, EXIT_USAGE },   { stage_scenario, EXIT_USAGE },
 	{ stage_record, EXIT_ERROR }, { stage_kernel, EXIT_ERROR }, { stage_machine, EXIT_ERROR },
-	{ stage_image, EXIT_ERROR },  { stage_budget, EXIT_ERROR }, { stage_vm, EXIT_ERROR },
-	{ stage_meta, EXIT_ERROR },   { stage_coord, EXIT_ERROR },  { stage_close, EXIT_ERROR },
-	{ stage_judge, EXIT_ERROR },  { stage_keep, EXIT_ERROR },
+	{ stage_image, EXIT_ERROR },  { stage_inputs, EXIT_ERROR }, { stage_budget, EXIT_ERROR },
+	{ stage_vm, EXIT_ERROR },     { stage_meta, EXIT_ERROR },   { stage_coord, EXIT_ERROR },
+	{ stage_close, EXIT_ERROR },  { stage_judge, EXIT_ERROR },  { stage_keep, EXIT_ERROR },
 };
 
 /* Errors that say by themselves whose they are, whatever stage they come from. */
@@ -399,8 +452,9 @@ static int exit_code_of(const struct run *run, const struct stage *stage, int rc
 		return EXIT_ERROR;
 	if (rc < 0 && stage->run == stage_kernel && prepare_names_kernel(run->prepared))
 		return EXIT_USAGE;
-	/* --plugin-dir, --run-dir, and what virtual time alone can do */
-	if (rc == -ENOTDIR || rc == -ENOTEMPTY || rc == -EDOM)
+	/* --plugin-dir, --run-dir, what virtual time alone can do, a run that cannot be had again
+	 */
+	if (rc == -ENOTDIR || rc == -ENOTEMPTY || rc == -EDOM || rc == -ESTALE)
 		return EXIT_USAGE;
 	return stage->exit_code;
 }
@@ -416,6 +470,7 @@ static void run_done(struct run *run)
 		record_discard(&run->record);
 	prepared_free(run->prepared);
 	free(run->base_id);
+	meta_again_done(&run->again);
 	run_paths_done(&run->paths);
 	verdict_done(&run->verdict);
 	signals_done(&run->signals);
@@ -461,6 +516,12 @@ static void hand_over(struct run *run, struct single *ret)
 	ret->console_path = steal_ptr(run->record.console_path);
 	ret->judging_ns = run->judging_ns;
 	ret->took_ns = run->took_ns;
+}
+
+bool run_is_kernel_verbose(const struct run_options *options)
+{
+	return options->recorded ? options->recorded->facts->meta->again.is_verbose
+				 : options->is_verbose;
 }
 
 void single_run(const char *scenario, const struct run_options *options, struct single *ret)

@@ -18,6 +18,8 @@
 
 #include "config/scenario.h"
 
+struct recorded;
+
 struct run_options {
 	/* Results. */
 	FILE *out;
@@ -47,6 +49,9 @@ struct run_options {
 	enum vm_clock clock;
 	bool has_seed;
 	uint64_t seed;
+	/* The run that is run again, with its scenario; NULL: none. */
+	const struct recorded *recorded;
+	bool is_forced;	      /* also with other plugins, another kernel ... than then */
 	bool must_be_virtual; /* refuse the host's time, in which no run is another one's like */
 	/* For a scenario without a seed: that several runs of it have the same. */
 	bool has_drawn_seed;
@@ -60,6 +65,10 @@ struct run_options {
 	char *const *words;
 	size_t word_count;
 };
+
+/* Does the guest's kernel say more? That changes the run, so it is as then where one is run again.
+ */
+bool run_is_kernel_verbose(const struct run_options *options);
 
 /* Boot a VM, run @scenario (a path) in it, judge, report. */
 int run_scenario(const char *scenario, const struct run_options *options);

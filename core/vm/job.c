@@ -45,6 +45,23 @@ int job_publish(int fd, uint64_t length, uint64_t seed, struct ktstr_error *err)
 	return write_head(fd, &head, err);
 }
 
+static int read_head(int fd, struct job_area *ret)
+{
+	ssize_t n = pread(fd, ret, sizeof(*ret), (off_t)JOB_AREA_AT);
+
+	return n == (ssize_t)sizeof(*ret) ? 0 : n < 0 ? -errno : -ENODATA;
+}
+
+int job_checksum(int fd, uint32_t *ret)
+{
+	struct job_area head;
+	int rc = read_head(fd, &head);
+
+	if (rc == 0)
+		*ret = head.crc32;
+	return rc;
+}
+
 int job_new_empty(int *ret_fd, struct ktstr_error *err)
 {
 	const struct job_area head = { .magic = JOB_AREA_MAGIC, .version = JOB_AREA_VERSION };
@@ -62,8 +79,7 @@ int job_new_empty(int *ret_fd, struct ktstr_error *err)
 
 bool job_is_awaited(int fd)
 {
-	struct job_area head = { 0 };
+	struct job_area head;
 
-	return pread(fd, &head, sizeof(head), (off_t)JOB_AREA_AT) == (ssize_t)sizeof(head) &&
-	       head.is_ready == 1;
+	return read_head(fd, &head) == 0 && head.is_ready == 1;
 }

@@ -12,6 +12,9 @@
  * run with @seed. -EFBIG when it is too long. */
 int job_publish(int fd, uint64_t length, uint64_t seed, struct ktstr_error *err);
 
+/* The CRC-32 of the archive that job_publish() was given. 0 or -errno. */
+int job_checksum(int fd, uint32_t *ret);
+
 /* A new area without a job. */
 int job_new_empty(int *ret_fd, struct ktstr_error *err);
 

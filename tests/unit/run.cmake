@@ -35,3 +35,5 @@ foreach(folder ${KTSTR_LIBEXECDIR} ${KTSTR_PLUGINDIR})
 endforeach()
 add_dependencies(test_run_check ktstr-judge checker_gap checker_starvation scenario_cpu_hog scheduler_eevdf
 	workload_cpu_spin)
+ktstr_unit_test(checksum ktstr_run)
+ktstr_unit_test(recorded ktstr_run)
