@@ -483,7 +483,12 @@ void services_done(struct services *services)
 
 void services_start(struct services *services)
 {
-	services->start_ns = clock_monotonic_ns();
+	struct ktstr_scenario_start start = { .guest_ns = clock_monotonic_ns() };
+
+	services->start_ns = start.guest_ns;
+	/* None of the frames that say how a run goes is too large to be sent. */
+	(void)channel_send(&services->link->sender, KTSTR_MSG_SCENARIO_START, &start,
+			   sizeof(start));
 }
 
 int services_finish(struct services *services, struct ktstr_error *err)

@@ -64,7 +64,7 @@ void services_note_op(struct services *services, uint32_t op);
 uint32_t services_pause(struct services *services);
 void services_resume(struct services *services, uint32_t before);
 
-/* The scenario's clock starts. */
+/* The scenario's clock starts, and the host is told. */
 void services_start(struct services *services);
 uint64_t services_elapsed_ms(const struct services *services);
 

@@ -281,7 +281,6 @@ static int play(struct session *session, struct ktstr_error *err)
 				      "setup", err);
 	if (rc < 0)
 		return rc;
-	(void)channel_send(&session->link->sender, KTSTR_MSG_SCENARIO_START, NULL, 0);
 	services_start(services);
 	rc = plugin_op_result(scenario->run(&services->guest, values, state, err), "run", err);
 	session->link->status->is_winding_up = 1;

@@ -305,6 +305,8 @@ static void take_meta(struct pass *pass, const void *payload, uint32_t length)
 	if (pass->meta)
 		return;
 	pass->meta = json_loadb(payload, length, 0, NULL);
+	pass->evidence->is_virtual =
+		strcmp(item_text(json_object_get(pass->meta, "vm"), "clock"), "virtual") == 0;
 	scheduler = item_text(json_object_get(pass->meta, "scheduler"), "plugin");
 	str_copy_line(pass->evidence->scx.first, sizeof(pass->evidence->scx.first), scheduler,
 		      strlen(scheduler));

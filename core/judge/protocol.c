@@ -57,6 +57,7 @@ static const struct figures {
 	{ KTSTR_MSG_STIMULUS, offsetof(struct ktstr_stimulus, total_iterations), 1 },
 	{ KTSTR_MSG_STEP_END, offsetof(struct ktstr_stimulus, total_iterations), 1 },
 	{ KTSTR_MSG_STEP, offsetof(struct ktstr_step_info, hold_ns), 1 },
+	{ KTSTR_MSG_SCENARIO_START, offsetof(struct ktstr_scenario_start, guest_ns), 1 },
 	{ KTSTR_MSG_SCHED_TIME, offsetof(struct ktstr_sched_time, duration_ns), 1 },
 	/* guest_ns, enable_seq, nr_rejected, hotplug_seq */
 	{ KTSTR_MSG_SCX_STATE, offsetof(struct ktstr_scx_state, guest_ns), 4 },
@@ -131,20 +132,20 @@ static const char *check_phase(struct protocol *protocol, const struct ktstr_fra
 {
 	const uint64_t last =
 		PHASE(KTSTR_PHASE_SCHEDULER_DIED) | PHASE(KTSTR_PHASE_SCHEDULER_NOT_ATTACHED);
-	const uint64_t once =
-		last | PHASE(KTSTR_PHASE_INIT_STARTED) | PHASE(KTSTR_PHASE_PAYLOAD_STARTING);
+	const uint64_t once = last | PHASE(KTSTR_PHASE_INIT_STARTED) |
+			      PHASE(KTSTR_PHASE_PAYLOAD_STARTING) | PHASE(KTSTR_PHASE_OVERDUE);
 	uint8_t phase;
 	uint64_t before = protocol->phases;
 
 	if (frame->msg_type != KTSTR_MSG_LIFECYCLE || frame->length == 0)
 		return NULL;
 	memcpy(&phase, frame->payload, sizeof(phase));
-	if (phase < KTSTR_PHASE_INIT_STARTED || phase > KTSTR_PHASE_SCHEDULER_ATTACHED)
+	if (phase < KTSTR_PHASE_INIT_STARTED || phase > KTSTR_PHASE_OVERDUE)
 		return wrong(protocol, "a LIFECYCLE frame of the unknown phase %u came", phase);
 	protocol->phases |= PHASE(phase);
 	if (before & once & PHASE(phase))
 		return wrong(protocol, "the agent said %s twice", wire_phase_name(phase));
-	if (before & last)
+	if (before & last && phase != KTSTR_PHASE_OVERDUE)
 		return wrong(protocol,
 			     "the agent went on with %s after its scheduler did not start",
 			     wire_phase_name(phase));
@@ -204,6 +205,7 @@ static bool can_decode_progs(const struct ktstr_frame *frame)
 static bool can_decode(const struct ktstr_frame *frame)
 {
 	union {
+		struct ktstr_scenario_start start;
 		struct ktstr_cgroup_info cgroup;
 		struct ktstr_step_info step;
 		struct ktstr_worker_report worker;
@@ -216,6 +218,9 @@ static bool can_decode(const struct ktstr_frame *frame)
 	char name[2];
 
 	switch (frame->msg_type) {
+	case KTSTR_MSG_SCENARIO_START:
+		return frame->length == 0 ||
+		       wire_decode_scenario_start(frame->payload, frame->length, &head.start) == 0;
 	case KTSTR_MSG_CGROUP:
 		return wire_decode_cgroup(frame->payload, frame->length, &head.cgroup, name,
 					  sizeof(name)) == 0 &&

@@ -23,6 +23,44 @@ static void reach(struct scx *scx, enum scx_place place, uint32_t step, uint64_t
 	scx->place = place;
 	scx->step = step;
 	scx->place_ns = host_ns;
+	scx->place_guest_ns = 0;
+}
+
+/* The same by the guest's clock, where the guest has said what it showed at the start. */
+static void time_place(struct scx *scx, uint64_t elapsed_ms)
+{
+	if (scx->start_guest_ns != 0 && elapsed_ms < UINT32_MAX)
+		scx->place_guest_ns = scx->start_guest_ns + elapsed_ms * NS_PER_MS;
+}
+
+static void take_start(struct scx *scx, const struct ktstr_frame *frame)
+{
+	struct ktstr_scenario_start start;
+
+	reach(scx, SCX_PLACE_SCENARIO, 0, frame->host_ns);
+	if (wire_decode_scenario_start(frame->payload, frame->length, &start) == 0)
+		scx->start_guest_ns = scx->place_guest_ns = start.guest_ns;
+}
+
+static void take_stimulus(struct scx *scx, const struct ktstr_frame *frame)
+{
+	struct ktstr_stimulus stimulus;
+
+	if (wire_decode_stimulus(frame->payload, frame->length, &stimulus) < 0)
+		return;
+	if (frame->msg_type == KTSTR_MSG_STEP_END && scx->place == SCX_PLACE_STEP)
+		reach(scx, SCX_PLACE_PAST_STEP, scx->step, frame->host_ns);
+	if (scx->place_guest_ns == 0)
+		time_place(scx, stimulus.elapsed_ms);
+}
+
+static void take_scenario_end(struct scx *scx, const struct ktstr_frame *frame)
+{
+	struct ktstr_scenario_end end;
+
+	reach(scx, SCX_PLACE_TEARDOWN, 0, frame->host_ns);
+	if (wire_decode_scenario_end(frame->payload, frame->length, &end) == 0)
+		time_place(scx, end.elapsed_ms);
 }
 
 static void take_step(struct scx *scx, const struct ktstr_frame *frame)
@@ -44,6 +82,7 @@ static void note_end(struct scx *scx, uint64_t host_ns)
 		.place = scx->place,
 		.step = scx->step,
 		.into_ns = host_ns > scx->place_ns ? host_ns - scx->place_ns : 0,
+		.since_guest_ns = scx->place_guest_ns,
 	};
 }
 
@@ -92,6 +131,14 @@ static int take_exit(struct scx *scx, const struct ktstr_frame *frame)
 	return 0;
 }
 
+/* A state follows the end at once, and says what the guest's clock showed. */
+static void time_end(struct scx_moment *end, uint64_t guest_ns)
+{
+	if (end->since_guest_ns != 0 && guest_ns >= end->since_guest_ns)
+		end->into_ns = guest_ns - end->since_guest_ns;
+	end->since_guest_ns = 0;
+}
+
 bool scx_clock_runs_away(const struct scx *scx)
 {
 	return scx->guest_took_ns > 2 * scx->host_took_ns + CLOCK_TOLERANCE_NS;
@@ -119,6 +166,7 @@ static void take_state(struct scx *scx, const struct ktstr_frame *frame)
 		scx->is_between = false;
 	if (state.when == KTSTR_SCX_DIED)
 		note_end(scx, frame->host_ns);
+	time_end(&scx->exit_at, state.guest_ns);
 }
 
 /* From a swap that worked on another scheduler is in charge, and how the one before it left says
@@ -162,17 +210,17 @@ int scx_take(struct scx *scx, const struct ktstr_frame *frame)
 {
 	switch (frame->msg_type) {
 	case KTSTR_MSG_SCENARIO_START:
-		reach(scx, SCX_PLACE_SCENARIO, 0, frame->host_ns);
+		take_start(scx, frame);
 		return 0;
 	case KTSTR_MSG_STEP:
 		take_step(scx, frame);
 		return 0;
+	case KTSTR_MSG_STIMULUS:
 	case KTSTR_MSG_STEP_END:
-		if (scx->place == SCX_PLACE_STEP)
-			reach(scx, SCX_PLACE_PAST_STEP, scx->step, frame->host_ns);
+		take_stimulus(scx, frame);
 		return 0;
 	case KTSTR_MSG_SCENARIO_END:
-		reach(scx, SCX_PLACE_TEARDOWN, 0, frame->host_ns);
+		take_scenario_end(scx, frame);
 		return 0;
 	case KTSTR_MSG_SCHED_EXIT:
 		note_end(scx, frame->host_ns);

@@ -28,7 +28,9 @@ struct scx_moment {
 	bool is_known;
 	enum scx_place place;
 	uint32_t step;
-	uint64_t into_ns; /* since that place was reached; by the host's clock */
+	/* Since that place was reached: by the guest's clock where it tells, else by the host's. */
+	uint64_t into_ns;
+	uint64_t since_guest_ns; /* when it was reached, as long as into_ns is the host's; or 0 */
 };
 
 /* Zero-initialise; scx_done() frees. */
@@ -62,13 +64,15 @@ struct scx {
 	/* Where the run is now. */
 	enum scx_place place;
 	uint32_t step;
-	uint64_t place_ns; /* host_ns at which it was reached */
+	uint64_t place_ns;	 /* host_ns at which it was reached */
+	uint64_t place_guest_ns; /* what the guest's clock showed then; 0: not known */
+	uint64_t start_guest_ns; /* and when the scenario started */
 };
 
 /*
- * Does the guest's clock run away? It cannot be ahead of the host's by more than frames can be late
- * in bunches; a guest that measured its TSC wrongly is, many times over, and no time in such a run
- * means anything.
+ * Does the guest's clock run away, should it be the host's? It cannot be ahead of the host's by
+ * more than frames can be late in bunches; a guest that measured its TSC wrongly is, many times
+ * over, and no time in such a run means anything.
  */
 bool scx_clock_runs_away(const struct scx *scx);
 

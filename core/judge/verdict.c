@@ -25,7 +25,7 @@ struct rule {
 
 static bool clock_runs_away(const struct verdict *v)
 {
-	return scx_clock_runs_away(&v->evidence.scx);
+	return !v->evidence.is_virtual && scx_clock_runs_away(&v->evidence.scx);
 }
 
 static bool wrong_plugins(const struct verdict *v)

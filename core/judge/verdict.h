@@ -60,6 +60,7 @@ struct decision {
 
 /* What the run file says of itself. */
 struct evidence {
+	bool is_virtual;	  /* the guest lived in its own time (META) */
 	bool has_summary;	  /* the coordinator ended in order */
 	bool is_torn;		  /* the run file's tail was cut */
 	bool is_sealed;		  /* no record follows the summary */

@@ -214,7 +214,7 @@ static int take_frame(struct pass *pass, const struct ktstr_frame *frame)
 	case KTSTR_MSG_SCENARIO_START:
 		if (facts->times.scenario_start_ns == 0)
 			facts->times.scenario_start_ns = frame->host_ns;
-		return 0;
+		break;
 	case KTSTR_MSG_SCENARIO_END:
 		take_scenario_end(facts, frame);
 		return 0;

@@ -109,6 +109,28 @@ static int take_exit(struct scx_facts *facts, const struct ktstr_frame *frame)
 	return rc;
 }
 
+static void take_start(struct scx_facts *facts, const struct ktstr_frame *frame)
+{
+	struct ktstr_scenario_start start;
+
+	if (facts->start_host_ns != 0)
+		return;
+	facts->start_host_ns = frame->host_ns;
+	if (wire_decode_scenario_start(frame->payload, frame->length, &start) == 0)
+		facts->start_guest_ns = start.guest_ns;
+}
+
+/* The guest says what its clock shows just before it says that it has another scheduler. */
+static void time_swap(const struct scx_facts *facts, uint64_t host_ns, struct scx_facts_swap *swap)
+{
+	bool is_guests = facts->start_guest_ns != 0 && facts->has_state;
+	uint64_t start_ns = is_guests ? facts->start_guest_ns : facts->start_host_ns;
+	uint64_t now_ns = is_guests ? facts->state.guest_ns : host_ns;
+
+	swap->has_time = start_ns != 0 && now_ns >= start_ns;
+	swap->at_ns = swap->has_time ? now_ns - start_ns : 0;
+}
+
 static void take_swap(struct scx_facts *facts, const struct ktstr_frame *frame)
 {
 	struct scx_facts_swap *kept = &facts->swaps[facts->swap_count];
@@ -119,7 +141,7 @@ static void take_swap(struct scx_facts *facts, const struct ktstr_frame *frame)
 	}
 	if (wire_decode_sched_swap(frame->payload, frame->length, &kept->swap) < 0)
 		return;
-	kept->host_ns = frame->host_ns;
+	time_swap(facts, frame->host_ns, kept);
 	facts->swap_count++;
 	facts->swap_total++;
 	facts->is_there = true;
@@ -138,6 +160,9 @@ static void take_time(struct scx_facts *facts, const struct ktstr_frame *frame)
 int scx_facts_take(struct scx_facts *facts, const struct ktstr_frame *frame)
 {
 	switch (frame->msg_type) {
+	case KTSTR_MSG_SCENARIO_START:
+		take_start(facts, frame);
+		return 0;
 	case KTSTR_MSG_SCHED_PROGS:
 		return take_progs(facts, frame);
 	case KTSTR_MSG_SCX_STATE:

@@ -28,12 +28,17 @@
 
 struct scx_facts_swap {
 	struct ktstr_sched_swap swap;
-	uint64_t host_ns;
+	/* When it was done, since the scenario's start: by the guest's clock where it tells, else
+	 * by the host's. */
+	bool has_time;
+	uint64_t at_ns;
 };
 
 /* Zero-initialise; scx_facts_done() frees. */
 struct scx_facts {
 	bool is_there; /* any frame of KTSTR_MSG_SCX_, or of programs */
+	/* Of the scenario's start, by both clocks; 0: not known. */
+	uint64_t start_host_ns, start_guest_ns;
 	/* By id and name; of one that was seen again the last figures. */
 	struct ktstr_sched_prog *programs;
 	size_t program_count;

@@ -58,21 +58,20 @@ static json_t *events_json(const struct scx_facts *facts)
 	return json;
 }
 
-static json_t *swaps_json(const struct scx_facts *facts, uint64_t start_ns)
+static json_t *swaps_json(const struct scx_facts *facts)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; list && i < facts->swap_count; i++) {
 		const struct scx_facts_swap *swap = &facts->swaps[i];
 		const struct ktstr_sched_swap *s = &swap->swap;
-		bool has_time = start_ns > 0 && swap->host_ns >= start_ns;
-		double at_s = has_time ? (double)(swap->host_ns - start_ns) / (double)NS_PER_S : 0;
+		double at_s = (double)swap->at_ns / (double)NS_PER_S;
 
 		json_add(&list,
 			 json_pack("{ss so so si sb so}", "kind", scx_swap_name(s->kind), "name",
 				   json_text(s->name), "plugin", json_text(s->plugin), "code",
 				   s->code, "is_forced", (s->flags & KTSTR_SCHED_SWAP_FORCED) != 0,
-				   "at_s", has_time ? json_real(at_s) : json_null()));
+				   "at_s", swap->has_time ? json_real(at_s) : json_null()));
 	}
 	return list;
 }
@@ -95,7 +94,7 @@ static json_t *programs_json(const struct scx_facts *facts)
 	return list;
 }
 
-json_t *scx_json(const struct scx *scx, const struct scx_facts *facts, uint64_t scenario_start_ns)
+json_t *scx_json(const struct scx *scx, const struct scx_facts *facts)
 {
 	const struct ktstr_scx_state *state = &facts->state;
 	json_t *json;
@@ -110,7 +109,7 @@ json_t *scx_json(const struct scx *scx, const struct scx_facts *facts, uint64_t 
 	json_put(&json, "nr_rejected", count_json(state->nr_rejected));
 	json_put(&json, "exit", scx->has_exit ? exit_json(scx, facts) : json_null());
 	json_put(&json, "events", events_json(facts));
-	json_put(&json, "swaps", swaps_json(facts, scenario_start_ns));
+	json_put(&json, "swaps", swaps_json(facts));
 	json_put(&json, "programs", programs_json(facts));
 	return json;
 }

@@ -11,6 +11,6 @@
 #include "report/scx_facts.h"
 
 /* As report.h says: null for a run without sched_ext. NULL when out of memory. */
-json_t *scx_json(const struct scx *scx, const struct scx_facts *facts, uint64_t scenario_start_ns);
+json_t *scx_json(const struct scx *scx, const struct scx_facts *facts);
 
 #endif

@@ -188,7 +188,6 @@ const char *scx_swap_name(uint32_t kind)
 static void add_swap(struct part *p, const struct scx_facts_swap *swap)
 {
 	const struct ktstr_sched_swap *s = &swap->swap;
-	uint64_t start_ns = p->style->scenario_start_ns;
 
 	ADD(p, "  %-12s ", scx_swap_name(s->kind));
 	if (s->plugin[0])
@@ -200,8 +199,8 @@ static void add_swap(struct part *p, const struct scx_facts_swap *swap)
 		keep(p, text_add_safe(p->out, s->name));
 		ADD(p, ")");
 	}
-	if (start_ns > 0 && swap->host_ns > start_ns)
-		ADD(p, ", done at %.1f s", (double)(swap->host_ns - start_ns) / (double)NS_PER_S);
+	if (swap->has_time)
+		ADD(p, ", done at %.1f s", (double)swap->at_ns / (double)NS_PER_S);
 	if (s->flags & KTSTR_SCHED_SWAP_FORCED)
 		ADD(p, ", the kernel had to throw the old one out");
 	if (s->code < 0)

@@ -12,8 +12,7 @@
 
 struct scx_style {
 	bool has_colour;
-	bool is_verbose;	    /* every program, every counter, longer logs */
-	uint64_t scenario_start_ns; /* by the host's clock; 0: not known */
+	bool is_verbose; /* every program, every counter, longer logs */
 };
 
 /*

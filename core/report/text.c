@@ -134,8 +134,7 @@ static void add_checkers(struct text *t)
 static struct scx_style scx_style(const struct text *t)
 {
 	return (struct scx_style){ .has_colour = t->spec->has_colour,
-				   .is_verbose = t->spec->is_verbose,
-				   .scenario_start_ns = t->facts->times.scenario_start_ns };
+				   .is_verbose = t->spec->is_verbose };
 }
 
 static void add_scheduler_end(struct text *t)

@@ -61,6 +61,14 @@ int wire_decode_stream_end(const void *payload, size_t length, struct ktstr_stre
 	return 0;
 }
 
+int wire_decode_scenario_start(const void *payload, size_t length, struct ktstr_scenario_start *ret)
+{
+	if (length < sizeof(*ret))
+		return -EBADMSG;
+	memcpy(ret, payload, sizeof(*ret));
+	return 0;
+}
+
 int wire_decode_scenario_end(const void *payload, size_t length, struct ktstr_scenario_end *ret)
 {
 	struct ktstr_scenario_end end = { 0 };
@@ -264,6 +272,7 @@ const char *wire_phase_name(uint8_t phase)
 		[KTSTR_PHASE_SCHEDULER_NOT_ATTACHED] = "SchedulerNotAttached",
 		[KTSTR_PHASE_WORKLOAD_DISPATCHED] = "WorkloadDispatched",
 		[KTSTR_PHASE_SCHEDULER_ATTACHED] = "SchedulerAttached",
+		[KTSTR_PHASE_OVERDUE] = "Overdue",
 	};
 
 	return phase < ARRAY_SIZE(names) && names[phase] ? names[phase] : "unknown";

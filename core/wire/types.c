@@ -22,7 +22,8 @@
 static const struct wire_type types[] = {
 	ROW(STIMULUS, AT_LEAST(struct ktstr_stimulus)),
 	ROW(STEP_END, AT_LEAST(struct ktstr_stimulus)),
-	ROW(SCENARIO_START, BETWEEN(0, 0)),
+	/* Older agents send nothing. */
+	ROW(SCENARIO_START, BETWEEN(0, ANY)),
 	ROW(SCENARIO_PAUSE, BETWEEN(0, 0)),
 	ROW(SCENARIO_RESUME, BETWEEN(0, 0)),
 	/* Older agents send only elapsed_ms. */

@@ -38,7 +38,8 @@ struct ktstr_frame_header {
 				       */
 #define KTSTR_MSG_STEP_END                                                                         \
 	KTSTR_TAG('S', 'T', 'E', 'N') /* struct ktstr_stimulus: its hold is over */
-#define KTSTR_MSG_SCENARIO_START KTSTR_TAG('S', 'C', 'S', 'T') /* empty */
+#define KTSTR_MSG_SCENARIO_START                                                                   \
+	KTSTR_TAG('S', 'C', 'S', 'T') /* empty, or struct ktstr_scenario_start */
 #define KTSTR_MSG_SCENARIO_PAUSE                                                                   \
 	KTSTR_TAG('S', 'C', 'P', 'P') /* empty: the watchdog's clock stops */
 #define KTSTR_MSG_SCENARIO_RESUME KTSTR_TAG('S', 'C', 'R', 'R') /* empty */
@@ -91,6 +92,7 @@ struct ktstr_frame_header {
 #define KTSTR_PHASE_SCHEDULER_NOT_ATTACHED 4u /* text: why */
 #define KTSTR_PHASE_WORKLOAD_DISPATCHED 5u
 #define KTSTR_PHASE_SCHEDULER_ATTACHED 6u
+#define KTSTR_PHASE_OVERDUE 7u /* by PID 1: a limit of time has passed; text: which */
 
 /* Bits of op_kinds: what was done since the stimulus before. */
 #define KTSTR_OP_CGROUP_CREATE 0u
@@ -113,6 +115,12 @@ struct ktstr_stimulus {
 	uint16_t cgroup_count;
 	uint16_t worker_count;
 	uint64_t total_iterations; /* of all workers so far */
+};
+
+/* May be missing: then it is not known. */
+struct ktstr_scenario_start {
+	uint64_t guest_ns; /* CLOCK_MONOTONIC of the guest: from here on the scenario's time counts
+			    */
 };
 
 struct ktstr_scenario_end {

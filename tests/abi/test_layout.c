@@ -95,6 +95,8 @@ static const struct pin layout[] = {
 	FIELD(ktstr_stimulus, worker_count, 14),
 	FIELD(ktstr_stimulus, total_iterations, 16),
 
+	SIZE(ktstr_scenario_start, 8),
+	FIELD(ktstr_scenario_start, guest_ns, 0),
 	SIZE(ktstr_scenario_end, 16),
 	FIELD(ktstr_scenario_end, elapsed_ms, 0),
 	FIELD(ktstr_scenario_end, total_iterations, 8),
@@ -496,6 +498,7 @@ static const struct pin constants[] = {
 	CONSTANT(KTSTR_PHASE_SCHEDULER_NOT_ATTACHED, 4),
 	CONSTANT(KTSTR_PHASE_WORKLOAD_DISPATCHED, 5),
 	CONSTANT(KTSTR_PHASE_SCHEDULER_ATTACHED, 6),
+	CONSTANT(KTSTR_PHASE_OVERDUE, 7),
 	CONSTANT(KTSTR_SNAPSHOT_TAG_MAX, 64),
 	CONSTANT(KTSTR_SNAPSHOT_NONE, 0),
 	CONSTANT(KTSTR_SNAPSHOT_CAPTURE, 1),

@@ -46,6 +46,28 @@ static void read_it(void)
 	cr_assert_eq(evidence_read(fd, path, &evidence, &err), 0, "%s", err.text);
 }
 
+Test(evidence, knows_whose_time_the_guest_lived_in)
+{
+	static const struct {
+		const char *meta;
+		bool is_virtual;
+	} rows[] = {
+		{ "{\"vm\": {\"clock\": \"virtual\"}}", true },
+		{ "{\"vm\": {\"clock\": \"host\"}}", false },
+		{ "{\"vm\": {\"clock\": 7}}", false },
+		{ "{\"clock\": \"virtual\"}", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		maker_start(&maker, path, rows[i].meta);
+		maker_seal(&maker, COORD_END_STREAM, "");
+		read_it();
+		cr_expect_eq(evidence.is_virtual, rows[i].is_virtual, "row %zu", i);
+		evidence_done(&evidence);
+		(void)unlink(path);
+	}
+}
+
 Test(evidence, of_a_good_run_is_whole)
 {
 	maker_good_run(path, 3);

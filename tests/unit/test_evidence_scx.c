@@ -9,6 +9,7 @@
 #include <criterion/criterion.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/str.h"
 #include "support/runfile_maker.h"
 #include "support/scratch.h"
@@ -171,6 +172,70 @@ Test(evidence_scx, knows_where_it_left)
 		exit_frame.host_ns = 2500000000;
 		cr_assert_eq(scx_take(&scx, &frame), 0);
 		cr_assert_eq(scx_take(&scx, &exit_frame), 0);
+		cr_expect_str_eq(scx_sentence(&scx, sentence, sizeof(sentence)), rows[i].expected,
+				 "%s", sentence);
+		scx.exit_at.is_known = false;
+	}
+	scx_done(&scx);
+}
+
+/* Frames came at the host's 1 s and 2.5 s; the guest's clock says something else. */
+Test(evidence_scx, believes_the_guests_clock_of_how_long_that_was)
+{
+	const struct ktstr_scenario_start start = { .guest_ns = 10 * NS_PER_S };
+	const struct ktstr_step_info step = { .size = sizeof(step), .index = 2 };
+	const struct ktstr_stimulus stimulus = { .elapsed_ms = 4000 };
+	const struct ktstr_scenario_end end = { .elapsed_ms = 4000 };
+	const struct ktstr_scx_exit left = { .size = sizeof(left),
+					     .kind = KTSTR_SCX_EXIT_UNREG,
+					     .source = KTSTR_SCX_EXIT_OF_LOG };
+	const struct ktstr_scx_state died = { .size = sizeof(died),
+					      .when = KTSTR_SCX_DIED,
+					      .guest_ns = 17 * NS_PER_S };
+	const struct {
+		struct ktstr_frame frames[2];
+		const char *expected;
+	} rows[] = {
+		{ { { .msg_type = KTSTR_MSG_SCENARIO_START,
+		      .payload = &start,
+		      .length = sizeof(start) } },
+		  "the scheduler left 7.00 s into the scenario: unreg (64)" },
+		{ { { .msg_type = KTSTR_MSG_STEP, .payload = &step, .length = sizeof(step) },
+		    { .msg_type = KTSTR_MSG_STIMULUS,
+		      .payload = &stimulus,
+		      .length = sizeof(stimulus) } },
+		  "the scheduler left 3.00 s into step 2: unreg (64)" },
+		{ { { .msg_type = KTSTR_MSG_STEP_END,
+		      .payload = &stimulus,
+		      .length = sizeof(stimulus) } },
+		  "the scheduler left 3.00 s after step 2: unreg (64)" },
+		{ { { .msg_type = KTSTR_MSG_SCENARIO_END,
+		      .payload = &end,
+		      .length = sizeof(end) } },
+		  "the scheduler left 3.00 s after the scenario: unreg (64)" },
+	};
+	struct scx scx = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct ktstr_frame exit_frame = { .msg_type = KTSTR_MSG_SCX_EXIT,
+							.host_ns = 2500 * NS_PER_MS,
+							.payload = &left,
+							.length = sizeof(left) };
+		const struct ktstr_frame state_frame = { .msg_type = KTSTR_MSG_SCX_STATE,
+							 .host_ns = 2500 * NS_PER_MS,
+							 .payload = &died,
+							 .length = sizeof(died) };
+
+		for (size_t j = 0; j < 2 && rows[i].frames[j].msg_type; j++) {
+			struct ktstr_frame frame = rows[i].frames[j];
+
+			frame.host_ns = NS_PER_S;
+			cr_assert_eq(scx_take(&scx, &frame), 0);
+		}
+		cr_assert_eq(scx_take(&scx, &exit_frame), 0);
+		cr_assert_eq(scx_take(&scx, &state_frame), 0);
+		cr_assert_eq(scx_take(&scx, &state_frame),
+			     0); /* what comes later changes nothing */
 		cr_expect_str_eq(scx_sentence(&scx, sentence, sizeof(sentence)), rows[i].expected,
 				 "%s", sentence);
 		scx.exit_at.is_known = false;

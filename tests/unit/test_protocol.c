@@ -226,7 +226,10 @@ static const struct {
 	{ { 1, 3, 6 },
 	  "the agent went on with SchedulerAttached after its scheduler did not start" },
 	{ { 1, 4, 2 }, "the agent went on with PayloadStarting after its scheduler did not start" },
-	{ { 1, 7 }, "a LIFECYCLE frame of the unknown phase 7 came" },
+	{ { 1, 2, 7, 6 }, NULL },
+	{ { 1, 3, 7 }, NULL },
+	{ { 1, 7, 7 }, "the agent said Overdue twice" },
+	{ { 1, 8 }, "a LIFECYCLE frame of the unknown phase 8 came" },
 	{ { 1, 255 }, "a LIFECYCLE frame of the unknown phase 255 came" },
 };
 
@@ -255,7 +258,8 @@ static const struct {
 	const char *wrong;
 } lengths[] = {
 	{ KTSTR_MSG_STIMULUS, 23, "STIMULUS came with 23 bytes" },
-	{ A_START, 1, "SCENARIO_START came with 1 bytes" },
+	{ A_START, 1, "a SCENARIO_START frame cannot be decoded" },
+	{ A_START, 7, "a SCENARIO_START frame cannot be decoded" },
 	{ AN_END, 7, "SCENARIO_END came with 7 bytes" },
 	{ AN_EXIT, 3, "EXIT came with 3 bytes" },
 	{ AN_EXIT, 5, "EXIT came with 5 bytes" },

@@ -361,6 +361,24 @@ Test(report_scx, tells_of_swaps)
 	    "the old one out: failed, Connection timed out\n");
 }
 
+Test(report_scx, believes_the_guests_clock_of_when_a_swap_was_done)
+{
+	const struct ktstr_sched_swap swap = { .size = sizeof(swap),
+					       .kind = KTSTR_SCHED_SWAP_REPLACE,
+					       .plugin = "scx_fifo" };
+	const struct ktstr_scenario_start start = { .guest_ns = 100 * NS_PER_S };
+	const struct ktstr_scx_state state = { .size = sizeof(state),
+					       .when = KTSTR_SCX_ATTACHED,
+					       .guest_ns = 107 * NS_PER_S };
+
+	frame(KTSTR_MSG_SCENARIO_START, 2 * NS_PER_S, &start, sizeof(start));
+	frame(KTSTR_MSG_SCX_STATE, 3500 * NS_PER_MS, &state, sizeof(state));
+	frame(KTSTR_MSG_SCHED_SWAP, 3500 * NS_PER_MS, &swap, sizeof(swap));
+	close_and_read();
+	report(false);
+	HAS("  replace      scx_fifo, done at 7.0 s\n");
+}
+
 Test(report_scx, counts_swaps_that_are_too_many)
 {
 	const struct ktstr_sched_swap swap = { .size = sizeof(swap),

@@ -73,6 +73,12 @@ static void let_the_clock_run_away(struct run *run)
 	run->v.evidence.scx.host_took_ns = UINT64_C(1000000000);
 }
 
+static void live_in_its_own_time(struct run *run)
+{
+	let_the_clock_run_away(run);
+	run->v.evidence.is_virtual = true;
+}
+
 static void let_the_clock_be_ahead(struct run *run)
 {
 	run->v.evidence.scx.guest_took_ns = UINT64_C(4000000000);
@@ -486,6 +492,7 @@ static const struct {
 	{ set_mismatch, ERROR, "wrong_plugins",
 	  "the guest did not run what was sent: it loaded another one" },
 	{ let_the_clock_be_ahead, PASS, "all_passed", "" },
+	{ live_in_its_own_time, PASS, "all_passed", "" },
 	{ let_the_clock_run_away, ERROR, "clock_runs_away",
 	  "the guest's clock ran away: it counted 26.4 s in 1.0 s, so no time in this run means "
 	  "anything; run it again" },

@@ -160,6 +160,8 @@ static const struct {
 	AT(ktstr_stimulus, cgroup_count, 12),
 	AT(ktstr_stimulus, worker_count, 14),
 	AT(ktstr_stimulus, total_iterations, 16),
+	SIZE(ktstr_scenario_start, 8),
+	AT(ktstr_scenario_start, guest_ns, 0),
 	SIZE(ktstr_scenario_end, 16),
 	AT(ktstr_scenario_end, elapsed_ms, 0),
 	AT(ktstr_scenario_end, total_iterations, 8),
@@ -418,7 +420,7 @@ static const struct {
 	uint32_t min, max;
 } bounds[] = {
 	{ KTSTR_MSG_STIMULUS, 24, KTSTR_FRAME_PAYLOAD_MAX },
-	{ KTSTR_MSG_SCENARIO_START, 0, 0 },
+	{ KTSTR_MSG_SCENARIO_START, 0, KTSTR_FRAME_PAYLOAD_MAX },
 	{ KTSTR_MSG_SCENARIO_END, 8, KTSTR_FRAME_PAYLOAD_MAX },
 	{ KTSTR_MSG_EXIT, 4, 4 },
 	{ KTSTR_MSG_SCHED_EXIT, 4, KTSTR_FRAME_PAYLOAD_MAX },

@@ -105,6 +105,18 @@ static const struct {
 	{ 15, -EBADMSG, 99 }, { 16, 0, 7 },	   { 24, 0, 7 },
 };
 
+Test(payload, scenario_start_is_at_least_8_bytes)
+{
+	const struct ktstr_scenario_start sent[2] = { { UINT64_C(0x123456789a) } };
+	struct ktstr_scenario_start start = { 99 };
+
+	cr_expect_eq(wire_decode_scenario_start(sent, 0, &start), -EBADMSG);
+	cr_expect_eq(wire_decode_scenario_start(sent, 7, &start), -EBADMSG);
+	cr_expect_eq(start.guest_ns, 99);
+	cr_expect_eq(wire_decode_scenario_start(sent, 16, &start), 0);
+	cr_expect_eq(start.guest_ns, UINT64_C(0x123456789a));
+}
+
 Test(payload, scenario_end_is_8_or_at_least_16_bytes)
 {
 	static const uint64_t sent[3] = { 5, 7, 9 };
@@ -274,6 +286,7 @@ Test(payload, phases_have_names)
 	cr_expect_str_eq(wire_phase_name(KTSTR_PHASE_WORKLOAD_DISPATCHED), "WorkloadDispatched");
 	cr_expect_str_eq(wire_phase_name(KTSTR_PHASE_SCHEDULER_ATTACHED), "SchedulerAttached");
 	cr_expect_str_eq(wire_phase_name(0), "unknown");
-	cr_expect_str_eq(wire_phase_name(7), "unknown");
+	cr_expect_str_eq(wire_phase_name(KTSTR_PHASE_OVERDUE), "Overdue");
+	cr_expect_str_eq(wire_phase_name(8), "unknown");
 	cr_expect_str_eq(wire_phase_name(255), "unknown");
 }
