@@ -102,6 +102,15 @@ int node_add(struct node *parent, const char *key, struct node *child)
 	return rc;
 }
 
+void node_remove(struct node *parent, size_t index)
+{
+	assert(index < parent->child_count);
+	node_free(parent->children[index]);
+	parent->child_count--;
+	memmove(&parent->children[index], &parent->children[index + 1],
+		(parent->child_count - index) * sizeof(*parent->children));
+}
+
 const struct node *node_get(const struct node *map, const char *key)
 {
 	if (!map || map->kind != NODE_MAP)

@@ -49,6 +49,8 @@ struct node *node_new(enum node_kind kind);
  * 0, -ENOMEM, -EEXIST when the key is there already, -E2BIG beyond NODE_KEYS_MAX.
  */
 int node_add(struct node *parent, const char *key, struct node *child);
+/* Take child number @index out, and free it. */
+void node_remove(struct node *parent, size_t index);
 /* The child of a map by key, or NULL. */
 const struct node *node_get(const struct node *map, const char *key);
 /* The text of a scalar child of a map, or NULL. */
