@@ -178,8 +178,7 @@ static bool is_plain_word(const char *word)
 	return true;
 }
 
-/* One word of a shell command. */
-static int add_word(struct str *out, const char *word)
+int record_add_word(struct str *out, const char *word)
 {
 	int rc = out->length > 0 ? str_add(out, " ") : 0;
 
@@ -201,7 +200,7 @@ char *record_command(char *const *words, size_t count, bool has_seed, uint64_t s
 		if (strcmp(words[i], "--run-dir") == 0)
 			i++;
 		else if (!str_starts(words[i], "--run-dir="))
-			rc = add_word(&out, words[i]);
+			rc = record_add_word(&out, words[i]);
 	}
 	if (rc == 0 && !has_seed)
 		rc = str_addf(&out, " --seed %" PRIu64, seed);

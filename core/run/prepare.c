@@ -314,6 +314,8 @@ static int load_scenario(const char *scenario, const struct run_options *options
 	const struct meta *meta = recorded ? recorded->facts->meta : NULL;
 	int rc;
 
+	if (!recorded && options->text)
+		return scenario_parse(scenario, options->text, options->text_length, ret, err);
 	if (!recorded)
 		return scenario_load(scenario, ret, err);
 	rc = scenario_parse(meta->scenario_file, recorded->source, recorded->source_length, ret,

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/str.h"
 #include "ktstr/error.h"
 #include "report/meta.h"
 #include "run/prepare.h"
@@ -82,5 +83,8 @@ int record_timing(struct record *record, const char *name, uint64_t host_ns,
  * now) and with --seed. NULL when out of memory.
  */
 char *record_command(char *const *words, size_t count, bool has_seed, uint64_t seed);
+
+/* Append one word of such a command. 0 or -ENOMEM. */
+int record_add_word(struct str *out, const char *word);
 
 #endif

@@ -61,6 +61,9 @@ struct run_options {
 	const char *run_folder;	     /* exactly this one; NULL: a new one in the state folder */
 	uint64_t stats_interval_ns;  /* ask the scheduler for its statistics so often; 0: never */
 	uint64_t checker_timeout_ns; /* 0: JUDGE_TIME_LIMIT_NS */
+	/* Of the scenario file, where it is known; NULL: the file is read. */
+	const char *text;
+	size_t text_length;
 	/* The words of the command, for the line that runs it again. */
 	char *const *words;
 	size_t word_count;
