@@ -17,7 +17,7 @@
 #include "report/report.h"
 
 static const struct command *const commands[] = {
-	&cli_run,     &cli_replay, &cli_check, &cli_check_scenario,
+	&cli_run,     &cli_replay, &cli_explore, &cli_check, &cli_check_scenario,
 	&cli_plugins, &cli_kernel, &cli_bases,
 };
 

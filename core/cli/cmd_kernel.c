@@ -20,6 +20,7 @@ static int build(const struct cli_options *options)
 	struct kernel_build wanted = options->build;
 
 	wanted.source = options->arguments[1];
+	wanted.jobs = options->jobs;
 	return run_build_kernel(&wanted, &options->run);
 }
 
@@ -35,7 +36,7 @@ static const struct {
 
 static bool has_build_options(const struct cli_options *options)
 {
-	return options->build.name || options->build.jobs || options->build.fragment_count > 0;
+	return options->build.name || options->jobs || options->build.fragment_count > 0;
 }
 
 static int run(const struct cli_options *options)
@@ -74,7 +75,7 @@ const struct command cli_kernel = {
 		   "from a source tree, a tarball, or Debian's package (linux-source-7.2). Both "
 		   "keep it in\n"
 		   "$XDG_CACHE_HOME/ktstr (~/.cache).",
-	.options = CLI_OUTPUT | CLI_MESSAGES | CLI_IF_MISSING | CLI_BUILD,
+	.options = CLI_OUTPUT | CLI_MESSAGES | CLI_IF_MISSING | CLI_BUILD | CLI_JOBS,
 	.min_arguments = 1,
 	.max_arguments = 2,
 	.run = run,

@@ -61,7 +61,7 @@ const struct command cli_run = {
 		"it and the digest of what the guest did. With --expect-identical it fails if "
 		"that is not\n"
 		"the same each time, and shows where the first two runs part.",
-	.options = CLI_SCENARIO | CLI_SCHEDULER | CLI_CHECKER | CLI_ONLY | CLI_MACHINE |
+	.options = CLI_SCENARIO | CLI_SCHEDULER | CLI_CHECKER | CLI_ONLY | CLI_MACHINE | CLI_SEED |
 		   CLI_PLUGIN_DIR | CLI_RUN_DIR | CLI_TIMINGS | CLI_TIMEOUT | CLI_OUTPUT |
 		   CLI_VERIFY | CLI_REPEAT | CLI_MESSAGES,
 	.max_arguments = 1,

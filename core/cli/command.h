@@ -25,6 +25,7 @@ struct command {
 
 extern const struct command cli_run;
 extern const struct command cli_replay;
+extern const struct command cli_explore;
 extern const struct command cli_check;
 extern const struct command cli_check_scenario;
 extern const struct command cli_plugins;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "explore/tally.h"
 #include "ktstr/plugin.h"
 #include "param/bind.h"
 #include "param/scalar.h"
@@ -289,7 +290,56 @@ static int set_jobs(struct cli_options *o, const char *argument, struct ktstr_er
 	if (parse_int(argument, &jobs) < 0 || jobs < 1 || jobs > KERNEL_BUILD_JOBS_MAX)
 		return ktstr_fail(err, -EINVAL, "--jobs: '%s' is no number from 1 to %u", argument,
 				  KERNEL_BUILD_JOBS_MAX);
-	o->build.jobs = (uint32_t)jobs;
+	o->jobs = (uint32_t)jobs;
+	return 0;
+}
+
+/* "A..B", both of them too, or "A" alone. */
+static int set_seeds(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	const char *dots = strstr(argument, "..");
+	char first_text[32];
+	int64_t first = -1, last = -1;
+	size_t length = dots ? (size_t)(dots - argument) : strlen(argument);
+
+	(void)snprintf(first_text, sizeof(first_text), "%.*s", (int)length, argument);
+	if (length >= sizeof(first_text) || parse_int(first_text, &first) < 0 || first < 0 ||
+	    parse_int(dots ? dots + 2 : first_text, &last) < 0 || last < first)
+		return ktstr_fail(err, -EINVAL, "--seeds: '%s' is no range of seeds such as 1..300",
+				  argument);
+	if (last - first >= (int64_t)TALLY_SEEDS_MAX)
+		return ktstr_fail(err, -EINVAL, "--seeds: '%s' are more than %" PRIu64 " seeds",
+				  argument, TALLY_SEEDS_MAX);
+	o->explore.first_seed = (uint64_t)first;
+	o->explore.last_seed = (uint64_t)last;
+	o->has_seeds = true;
+	return 0;
+}
+
+static int set_until_fail(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	(void)argument;
+	(void)err;
+	o->explore.is_until_fail = true;
+	return 0;
+}
+
+static int set_shrink(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	(void)argument;
+	(void)err;
+	o->explore.is_shrinking = true;
+	return 0;
+}
+
+static int set_shrink_time(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	int64_t ns;
+
+	if (parse_duration(argument, &ns) < 0 || ns <= 0)
+		return ktstr_fail(err, -EINVAL, "--shrink-time: '%s' is no duration such as 10m",
+				  argument);
+	o->explore.shrink_time_ns = (uint64_t)ns;
 	return 0;
 }
 
@@ -331,7 +381,12 @@ static const struct option_row rows[] = {
 	  set_accel },
 	{ "clock", 0, "auto|virtual|host", CLI_MACHINE,
 	  "the guest's time: its own (TCG) or the host's", set_clock },
-	{ "seed", 0, "NUMBER", CLI_MACHINE, "seed of the run's random numbers", set_seed },
+	{ "seeds", 0, "A..B", CLI_EXPLORE, "the seeds, from A to B", set_seeds },
+	{ "until-fail", 0, NULL, CLI_EXPLORE, "stop at the first that fails", set_until_fail },
+	{ "shrink", 0, NULL, CLI_EXPLORE, "then make the scenario smaller while it fails so",
+	  set_shrink },
+	{ "shrink-time", 0, "DURATION", CLI_EXPLORE, "for that, at most (10m)", set_shrink_time },
+	{ "seed", 0, "NUMBER", CLI_SEED, "seed of the run's random numbers", set_seed },
 	{ "plugin-dir", 0, "FOLDER", CLI_PLUGIN_DIR, "look for plugins here first; may be repeated",
 	  add_plugin_dir },
 	{ "run-dir", 0, "FOLDER", CLI_RUN_DIR, "keep the run in this folder, which must be empty",
@@ -343,7 +398,7 @@ static const struct option_row rows[] = {
 	{ "config", 0, "FRAGMENT", CLI_BUILD, "build: lines for the config; may be repeated",
 	  add_fragment },
 	{ "name", 0, "NAME", CLI_BUILD, "build: what the kernel's release ends in", set_name },
-	{ "jobs", 0, "NUMBER", CLI_BUILD, "build: compilers at once (as many as CPUs)", set_jobs },
+	{ "jobs", 'j', "NUMBER", CLI_JOBS, "so many at once (as many as CPUs)", set_jobs },
 	{ "kind", 0, "KIND", CLI_KIND, "only plugins of this kind", set_kind },
 	{ "stats", 0, "DURATION", CLI_RUN_DIR, "ask the scheduler for statistics so often",
 	  set_stats },
@@ -393,6 +448,8 @@ static void make_tables(uint32_t mask, struct tables *tables)
 					 .val = CODE_BASE + (int)i };
 		if (row->letter)
 			tables->shorts[letters++] = row->letter;
+		if (row->letter && row->argument)
+			tables->shorts[letters++] = ':';
 	}
 }
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "explore/explore.h"
 #include "ktstr/error.h"
 #include "report/compare.h"
 #include "run/run.h"
@@ -18,7 +19,7 @@
 #define CLI_SCHEDULER 0x0002u
 #define CLI_CHECKER 0x0004u
 #define CLI_ONLY 0x0008u
-#define CLI_MACHINE 0x0010u /* --kernel, --accel, --seed */
+#define CLI_MACHINE 0x0010u /* --kernel, --accel, --cold */
 #define CLI_PLUGIN_DIR 0x0020u
 #define CLI_RUN_DIR 0x0040u
 #define CLI_TIMINGS 0x0080u
@@ -32,7 +33,10 @@
 #define CLI_ALWAYS 0x8000u  /* --help */
 #define CLI_REPEAT 0x20000u /* --repeat, --expect-identical */
 #define CLI_FORCE 0x40000u  /* --force */
-#define CLI_BUILD 0x10000u  /* --config, --name, --jobs */
+#define CLI_BUILD 0x10000u  /* --config, --name */
+#define CLI_SEED 0x80000u
+#define CLI_EXPLORE 0x100000u /* --seeds, --until-fail, --shrink, --shrink-time */
+#define CLI_JOBS 0x200000u
 
 struct cli_options {
 	struct run_options run; /* borrows what is below, and argv */
@@ -43,11 +47,14 @@ struct cli_options {
 	uint32_t kind; /* --kind; 0: all */
 	bool has_all;
 	bool has_size;
-	uint64_t size;		   /* --size */
-	bool is_verifying;	   /* --verify-restore */
-	uint32_t repeat;	   /* --repeat; 0: not given */
-	bool must_be_same;	   /* --expect-identical */
-	struct kernel_build build; /* its source is no option */
+	uint64_t size;		     /* --size */
+	bool is_verifying;	     /* --verify-restore */
+	uint32_t repeat;	     /* --repeat; 0: not given */
+	bool must_be_same;	     /* --expect-identical */
+	struct kernel_build build;   /* its source and jobs are no options of it alone */
+	uint32_t jobs;		     /* --jobs; 0: not given */
+	struct explore_spec explore; /* its scenario and jobs are not set here */
+	bool has_seeds;
 	bool has_help;
 	const char **checkers;
 	const char **plugin_folders;

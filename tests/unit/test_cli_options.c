@@ -11,7 +11,7 @@
 
 #include "ktstr/plugin.h"
 
-#define EVERYTHING 0x7fffu
+#define EVERYTHING (0x7fffu | CLI_SEED)
 
 static struct cli_options options;
 static struct ktstr_error err;
@@ -111,13 +111,34 @@ Test(cli_options, fill_in_the_rest_too)
 
 Test(cli_options, say_how_a_kernel_is_built)
 {
-	cr_assert_eq(parse(CLI_BUILD, WORDS("--config", "a", "--jobs", "3", "--config", "b",
-					    "--name", "mine")),
+	cr_assert_eq(parse(CLI_BUILD | CLI_JOBS, WORDS("--config", "a", "--jobs", "3", "--config",
+						       "b", "--name", "mine")),
 		     0, "%s", err.text);
 	cr_assert_eq(options.build.fragment_count, 2);
 	cr_assert_str_eq(options.build.fragments[1], "b");
-	cr_assert_eq(options.build.jobs, 3);
+	cr_assert_eq(options.jobs, 3);
 	cr_assert_str_eq(options.build.name, "mine");
+}
+
+Test(cli_options, say_what_is_explored)
+{
+	cr_assert_eq(parse(CLI_EXPLORE | CLI_JOBS, WORDS("--seeds", "7..300", "-j2", "--until-fail",
+							 "--shrink", "--shrink-time=90s")),
+		     0, "%s", err.text);
+	cr_assert(options.has_seeds);
+	cr_assert_eq(options.explore.first_seed, 7);
+	cr_assert_eq(options.explore.last_seed, 300);
+	cr_assert_eq(options.jobs, 2);
+	cr_assert(options.explore.is_until_fail);
+	cr_assert(options.explore.is_shrinking);
+	cr_assert_eq(options.explore.shrink_time_ns, UINT64_C(90000000000));
+}
+
+Test(cli_options, take_one_seed_as_a_range)
+{
+	cr_assert_eq(parse(CLI_EXPLORE, WORDS("--seeds", "41")), 0, "%s", err.text);
+	cr_assert_eq(options.explore.first_seed, 41);
+	cr_assert_eq(options.explore.last_seed, 41);
 }
 
 Test(cli_options, tell_that_json_is_wanted_wherever_it_stands)
@@ -172,8 +193,26 @@ Test(cli_options, are_refused_with_a_sentence)
 		  EVERYTHING,
 		  "unknown option '--xyzzy'; --help shows those there are" },
 		{ { "-x" }, EVERYTHING, "unknown option '-x'; --help shows those there are" },
-		{ { "--jobs", "0" }, CLI_BUILD, "--jobs: '0' is no number from 1 to 4096" },
-		{ { "--jobs", "many" }, CLI_BUILD, "--jobs: 'many' is no number from 1 to 4096" },
+		{ { "--jobs", "0" }, CLI_JOBS, "--jobs: '0' is no number from 1 to 4096" },
+		{ { "--seeds", "9..3" },
+		  CLI_EXPLORE,
+		  "--seeds: '9..3' is no range of seeds such as 1..300" },
+		{ { "--seeds", "1.." },
+		  CLI_EXPLORE,
+		  "--seeds: '1..' is no range of seeds such as 1..300" },
+		{ { "--seeds", "-1..3" },
+		  CLI_EXPLORE,
+		  "--seeds: '-1..3' is no range of seeds such as 1..300" },
+		{ { "--seeds", "1-3" },
+		  CLI_EXPLORE,
+		  "--seeds: '1-3' is no range of seeds such as 1..300" },
+		{ { "--seeds", "0..1000000" },
+		  CLI_EXPLORE,
+		  "--seeds: '0..1000000' are more than 1000000 seeds" },
+		{ { "--shrink-time", "9" },
+		  CLI_EXPLORE,
+		  "--shrink-time: '9' is no duration such as 10m" },
+		{ { "--jobs", "many" }, CLI_JOBS, "--jobs: 'many' is no number from 1 to 4096" },
 		{ { "--seed", "1" },
 		  CLI_OUTPUT,
 		  "unknown option '--seed'; --help shows those there are" },
@@ -226,7 +265,7 @@ Test(cli_options, are_all_in_the_help_of_a_command_that_takes_them)
 {
 	struct str text = { 0 };
 
-	cr_assert_eq(cli_options_help(CLI_MACHINE | CLI_MESSAGES, &text), 0);
+	cr_assert_eq(cli_options_help(CLI_MACHINE | CLI_SEED | CLI_MESSAGES, &text), 0);
 	cr_assert_str_eq(
 		text.data,
 		"      --kernel FILE             the kernel: a file, a build tree, a cached one\n"

@@ -1,0 +1,5 @@
+ktstr_unit_test(signature ktstr_explore)
+ktstr_unit_test(journal ktstr_explore)
+ktstr_unit_test(tally ktstr_explore)
+ktstr_unit_test(reduce ktstr_explore)
+ktstr_unit_test(explore ktstr_explore)
