@@ -58,6 +58,14 @@ const char *coord_end_name(enum coord_end end);
  * report: one without progress is no wonder. */
 bool coord_end_cuts_short(enum coord_end end);
 
+/* A thread of the VM. */
+struct coord_thread {
+	int32_t id;
+	uint64_t cpu_wait_ns; /* how long it was ready to run on the host and did not, so far */
+};
+/* So many of them are looked at. */
+#define COORD_THREADS_MAX 512u
+
 /* What the coordinator may ask of the VM. Every function may be NULL. */
 struct coord_vm_ops {
 	/* The monitor is readable: enum vm_event-like answer: 0 nothing, 1 powered off, 2 reset or
@@ -68,6 +76,8 @@ struct coord_vm_ops {
 	int (*wait)(void *vm);
 	/* How long it was ready to run on the host and did not, so far. */
 	uint64_t (*cpu_wait_ns)(void *vm);
+	/* The same of each thread; returns how many there are, at most @max. */
+	uint32_t (*threads)(void *vm, struct coord_thread *ret, uint32_t max);
 	/* Stop all CPUs of the guest, and let them go on. */
 	int (*freeze)(void *vm, struct ktstr_error *err);
 	int (*thaw)(void *vm, struct ktstr_error *err);
@@ -157,6 +167,10 @@ struct coord_result {
 	/* Of the boot, or from there until the scenario starts: how long the VM wanted a CPU of the
 	 * host and had none. Known when their limit comes, else 0. */
 	uint64_t cpu_wait_ns;
+	/* Of the scenario, from its start to its end: the longest time that a thread of the VM
+	 * wanted a CPU and had none. 0: not known, or nothing to the guest, which lives in virtual
+	 * time. */
+	uint64_t host_wait_ns;
 	int qemu_status;
 	int signal; /* COORD_END_INTERRUPTED: which one */
 };

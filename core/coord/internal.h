@@ -105,6 +105,9 @@ struct coord {
 	uint32_t signals;
 	uint64_t ready_cpu_wait_ns; /* of the VM, until SYS_RDY */
 	struct requests requests;
+	/* Threads of the VM when the scenario started. */
+	struct coord_thread threads[COORD_THREADS_MAX];
+	uint32_t thread_count;
 };
 
 /* Time since the start of the run, never 0. */

@@ -236,6 +236,7 @@ static void fill_summary(struct coord *c)
 		.is_crashed = c->com2.is_latched,
 		.qemu_status = c->result->qemu_status,
 		.is_sched_exit = sinks->is_sched_exit,
+		.host_wait_ns = c->result->host_wait_ns,
 	};
 }
 

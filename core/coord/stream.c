@@ -105,18 +105,56 @@ static void note_ready(struct coord *c, uint64_t now_ns)
 		c->observer->ready(c->observer->arg);
 }
 
+/* To a guest in virtual time it is nothing. */
+static uint32_t look_at_threads(const struct coord *c, struct coord_thread *ret)
+{
+	const struct coord_vm_ops *ops = c->spec->vm_ops;
+
+	if (!ops || !ops->threads || c->spec->are_files)
+		return 0;
+	return ops->threads(c->spec->vm, ret, COORD_THREADS_MAX);
+}
+
+/* How long this one waited since the scenario started, or it did itself. */
+static uint64_t thread_wait(const struct coord *c, const struct coord_thread *now)
+{
+	for (uint32_t i = 0; i < c->thread_count; i++)
+		if (c->threads[i].id == now->id)
+			return now->cpu_wait_ns > c->threads[i].cpu_wait_ns
+				       ? now->cpu_wait_ns - c->threads[i].cpu_wait_ns
+				       : 0;
+	return now->cpu_wait_ns;
+}
+
+static uint64_t scenario_host_wait(const struct coord *c)
+{
+	uint64_t elapsed_ns = c->result->scenario_end_ns - c->result->scenario_start_ns;
+	struct coord_thread now[COORD_THREADS_MAX];
+	uint32_t count = look_at_threads(c, now);
+	uint64_t longest_ns = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t wait_ns = thread_wait(c, &now[i]);
+
+		longest_ns = wait_ns > longest_ns ? wait_ns : longest_ns;
+	}
+	return longest_ns < elapsed_ns ? longest_ns : elapsed_ns;
+}
+
 static void note_scenario(struct coord *c, uint64_t now_ns)
 {
 	struct coord_result *result = c->result;
 
 	if (c->sinks->scenario_start_ns != 0 && result->scenario_start_ns == 0) {
 		result->scenario_start_ns = now_ns;
+		c->thread_count = look_at_threads(c, c->threads);
 		record_milestone(c, COORD_TIMING_SCENARIO_START, now_ns);
 		if (c->observer && c->observer->scenario)
 			c->observer->scenario(c->observer->arg, true);
 	}
 	if (c->sinks->is_scenario_ended && result->scenario_end_ns == 0) {
 		result->scenario_end_ns = now_ns;
+		result->host_wait_ns = scenario_host_wait(c);
 		record_milestone(c, COORD_TIMING_SCENARIO_END, now_ns);
 		if (c->observer && c->observer->scenario)
 			c->observer->scenario(c->observer->arg, false);

@@ -283,7 +283,7 @@ static void take_end_reason(struct pass *pass, const void *payload, uint32_t len
 	json_decref(root);
 }
 
-/* A shorter summary than ours is of another version, and leaves out what a PASS needs. */
+/* One that is shorter than the first ones leaves out what a PASS needs. */
 static void take_summary(struct pass *pass, const void *payload, uint32_t length)
 {
 	struct evidence *evidence = pass->evidence;
@@ -295,7 +295,7 @@ static void take_summary(struct pass *pass, const void *payload, uint32_t length
 	evidence->is_sealed = true;
 	evidence->has_summary =
 		ktstr_payload_get(&frame, &evidence->summary, sizeof(evidence->summary),
-				  sizeof(evidence->summary)) == 0;
+				  RUNFILE_SUMMARY_MIN) == 0;
 }
 
 static void take_meta(struct pass *pass, const void *payload, uint32_t length)

@@ -107,8 +107,18 @@ static bool is_wanted(const struct ktstr_checker_ops *ops, uint32_t msg_type)
 	return false;
 }
 
+static void take_summary(struct ktstr_judge *judge, const void *payload, uint32_t length)
+{
+	const struct ktstr_frame frame = { .length = length, .payload = payload };
+	struct runfile_summary summary;
+
+	if (ktstr_payload_get(&frame, &summary, sizeof(summary), RUNFILE_SUMMARY_MIN) == 0)
+		judge->host_wait_ns = summary.host_wait_ns;
+}
+
 static int observe_all(struct worker *worker, const struct ktstr_checker_ops *ops, void *state,
-		       struct runfile_reader *reader, struct ktstr_error *err)
+		       struct ktstr_judge *judge, struct runfile_reader *reader,
+		       struct ktstr_error *err)
 {
 	struct runfile_record record;
 	const void *payload;
@@ -119,6 +129,8 @@ static int observe_all(struct worker *worker, const struct ktstr_checker_ops *op
 
 		if (clock_monotonic_ns() - worker->progress_at_ns >= PROGRESS_NS)
 			tell_progress(worker);
+		if (record.kind == RUNFILE_SUMMARY)
+			take_summary(judge, payload, record.length);
 		if (record.kind != RUNFILE_FRAME || !is_wanted(ops, record.tag))
 			continue;
 		frame = (struct ktstr_frame){
@@ -162,7 +174,7 @@ static int judge_run_file(struct worker *worker, const struct ktstr_checker_ops 
 	    plugin_op_result(ops->open(&judge, values, &state, err), "open", err) < 0)
 		return -EPROTO;
 	tell_progress(worker);
-	rc = observe_all(worker, ops, state, reader, err);
+	rc = observe_all(worker, ops, state, &judge, reader, err);
 	tell_progress(worker);
 	if (rc == 0 && plugin_op_result(ops->finish(state, &outcome, err), "finish", err) < 0)
 		rc = -EPROTO;

@@ -116,6 +116,7 @@ static json_t *evidence_json(const struct evidence *e)
 		{ "bytes_received", count_json(s->bytes_received) },
 		{ "has_end", json_boolean(s->has_end) },
 		{ "end_matches", json_boolean(s->end_matches) },
+		{ "host_wait_s", seconds_json(s->host_wait_ns) },
 		{ "is_torn", json_boolean(e->is_torn) },
 		{ "is_sealed", json_boolean(e->is_sealed) },
 		{ "agent_error", json_text(e->has_error ? e->error_text : NULL) },

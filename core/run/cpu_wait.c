@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -27,10 +28,10 @@ static uint64_t thread_wait_ns(int tasks_fd, const char *tid)
 	return sscanf(text, "%*u %" SCNu64, &waited_ns) == 1 ? waited_ns : 0;
 }
 
-uint64_t cpu_wait_ns(pid_t pid)
+uint32_t cpu_wait_threads(pid_t pid, struct coord_thread *ret, uint32_t max)
 {
 	const struct dirent *entry;
-	uint64_t total_ns = 0;
+	uint32_t count = 0;
 	char path[64];
 	DIR *tasks;
 
@@ -38,10 +39,24 @@ uint64_t cpu_wait_ns(pid_t pid)
 	tasks = opendir(path);
 	if (!tasks)
 		return 0;
-	while ((entry = readdir(tasks)))
+	while (count < max && (entry = readdir(tasks)))
 		if (isdigit((unsigned char)entry->d_name[0]))
-			total_ns += thread_wait_ns(dirfd(tasks), entry->d_name);
+			ret[count++] = (struct coord_thread){
+				.id = (int32_t)strtol(entry->d_name, NULL, 10),
+				.cpu_wait_ns = thread_wait_ns(dirfd(tasks), entry->d_name)
+			};
 	(void)closedir(tasks);
+	return count;
+}
+
+uint64_t cpu_wait_ns(pid_t pid)
+{
+	struct coord_thread threads[COORD_THREADS_MAX];
+	uint32_t count = cpu_wait_threads(pid, threads, COORD_THREADS_MAX);
+	uint64_t total_ns = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		total_ns += threads[i].cpu_wait_ns;
 	return total_ns;
 }
 

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "coord/coord.h"
+
 /*
  * A boot may take vm.boot_timeout, not counting time in which QEMU got no CPU; but of that so many
  * times boot_timeout at most, so that what never ends is ended on a busy host, too.
@@ -18,6 +20,9 @@
  * when a thread ends.
  */
 uint64_t cpu_wait_ns(pid_t pid);
+
+/* The threads of @pid; returns how many, at most @max. */
+uint32_t cpu_wait_threads(pid_t pid, struct coord_thread *ret, uint32_t max);
 
 /* The limit of a boot that is given @timeout_ns. */
 uint64_t cpu_wait_max_ns(uint64_t timeout_ns);

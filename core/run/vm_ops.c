@@ -95,12 +95,18 @@ static uint64_t get_cpu_wait(void *vm)
 	return cpu_wait_ns(vm_pid(vm));
 }
 
+static uint32_t list_threads(void *vm, struct coord_thread *ret, uint32_t max)
+{
+	return cpu_wait_threads(vm_pid(vm), ret, max);
+}
+
 const struct coord_vm_ops run_vm_ops = {
 	.poll = poll_vm,
 	.quit = quit_vm,
 	.kill = kill_vm,
 	.wait = wait_vm,
 	.cpu_wait_ns = get_cpu_wait,
+	.threads = list_threads,
 	.freeze = freeze_vm,
 	.thaw = thaw_vm,
 	.registers = read_registers,

@@ -11,6 +11,7 @@
 #ifndef RUNFILE_FORMAT_H
 #define RUNFILE_FORMAT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ktstr/frame.h"
@@ -99,7 +100,14 @@ struct runfile_summary {
 	uint32_t is_crashed;	/* COM2 said "PANIC:" */
 	int32_t qemu_status;	/* wait status of QEMU; 0 when it ended by itself */
 	uint32_t is_sched_exit; /* a valid SCHED_EXIT came */
+	/* Of the time between SCENARIO_START and SCENARIO_END: the longest that a thread of the VM
+	 * was ready to run, and the host had no CPU for it. 0: not known, or its guest does not
+	 * live in the host's time. */
+	uint64_t host_wait_ns;
 };
+
+/* The size of the first ones. */
+#define RUNFILE_SUMMARY_MIN offsetof(struct runfile_summary, host_wait_ns)
 
 #define RUNFILE_CAPTURE_TAG_SIZE 72u
 #define RUNFILE_CAPTURE_NO_CPU UINT32_MAX

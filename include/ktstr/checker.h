@@ -60,6 +60,13 @@ struct ktstr_judge {
 	/* "virtual": the guest lived in its own time, in which its CPUs took turns, each as fast as
 	 * all of them together, and the host was nowhere to be seen; "host": in the host's. */
 	const char *clock;
+	/*
+	 * Set when finish() is called: how long, in all, a CPU of the VM was ready to run while the
+	 * scenario ran, and the host had none for it; of several CPUs the longest. Whatever stood
+	 * still in the guest may have done so for that long by no fault of its scheduler. 0: never,
+	 * or not known.
+	 */
+	uint64_t host_wait_ns;
 };
 
 struct ktstr_checker_ops {

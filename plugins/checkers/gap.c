@@ -26,30 +26,37 @@ static uint64_t gap_ns(const struct ktstr_worker_report *worker)
 	return worker->max_gap_ns;
 }
 
-static void fail(struct worker_table *table, const struct ktstr_worker_report *worker)
+/* Without what the host did not give, is it still too long? */
+static uint32_t outcome_of(const struct worker_table *table, double gap_ms)
+{
+	double wait_ms = (double)table_host_wait_ns(table) / NS_PER_MS;
+
+	return gap_ms - wait_ms > table->limit ? KTSTR_OUTCOME_FAIL : KTSTR_OUTCOME_UNDECIDED;
+}
+
+/* One whose gap is longer than the limit. */
+static void blame(struct worker_table *table, const struct ktstr_worker_report *worker)
 {
 	double gap_ms = (double)gap_ns(worker) / NS_PER_MS;
 	double at_ms = (double)worker->max_gap_at_ns / NS_PER_MS;
 	int decimals = table_decimals(gap_ms, table->limit);
-	char subject[32];
+	uint32_t outcome = outcome_of(table, gap_ms);
+	char subject[32], place[64], excuse[TABLE_EXCUSE_TEXT_MAX] = "";
 
-	(void)table_tid(subject, sizeof(subject), worker);
-	if (worker->work_units == 0)
-		table_find(table, KTSTR_OUTCOME_FAIL, subject, gap_ms,
-			   "tid %u stuck %.*fms without any progress (threshold %.*fms)",
-			   worker->tid, decimals, gap_ms, decimals, table->limit);
-	else
-		table_find(table, KTSTR_OUTCOME_FAIL, subject, gap_ms,
-			   "tid %u stuck %.*fms on cpu%u at +%.0fms (threshold %.*fms)",
-			   worker->tid, decimals, gap_ms, worker->max_gap_cpu, at_ms, decimals,
-			   table->limit);
+	(void)snprintf(place, sizeof(place), "on cpu%u at +%.0fms", worker->max_gap_cpu, at_ms);
+	if (outcome != KTSTR_OUTCOME_FAIL)
+		(void)table_excuse(excuse, sizeof(excuse), table);
+	table_find(table, outcome, table_tid(subject, sizeof(subject), worker), gap_ms,
+		   "tid %u stuck %.*fms %s (threshold %.*fms)%s%s", worker->tid, decimals, gap_ms,
+		   worker->work_units ? place : "without any progress", decimals, table->limit,
+		   *excuse ? ", but " : "", excuse);
 }
 
 static void judge(struct worker_table *table, const struct table_cgroup *cgroup,
 		  const struct ktstr_worker_report *const *workers, size_t count, bool has_broken)
 {
 	double longest_ms = 0;
-	bool has_failed = false;
+	bool is_too_long = false;
 
 	(void)has_broken;
 	for (size_t i = 0; i < count; i++) {
@@ -57,11 +64,11 @@ static void judge(struct worker_table *table, const struct table_cgroup *cgroup,
 
 		longest_ms = gap_ms > longest_ms ? gap_ms : longest_ms;
 		if (gap_ms > table->limit) {
-			fail(table, workers[i]);
-			has_failed = true;
+			blame(table, workers[i]);
+			is_too_long = true;
 		}
 	}
-	if (!has_failed)
+	if (!is_too_long)
 		table_find(table, KTSTR_OUTCOME_PASS, cgroup->subject, longest_ms,
 			   "none of %zu workers stood still for longer than %.0fms", count,
 			   longest_ms);
@@ -72,14 +79,18 @@ static void timeout(struct worker_table *table, const struct ktstr_worker_report
 {
 	double waited_ms = table_stop_limit_ms(worker);
 	int decimals = table_decimals(waited_ms, table->limit);
-	char subject[32];
+	char subject[32], excuse[TABLE_EXCUSE_TEXT_MAX] = "";
+	uint32_t outcome = outcome_of(table, waited_ms);
 
 	(void)table_tid(subject, sizeof(subject), worker);
+	if (outcome != KTSTR_OUTCOME_FAIL)
+		(void)table_excuse(excuse, sizeof(excuse), table);
 	if (waited_ms > table->limit)
-		table_find(table, KTSTR_OUTCOME_FAIL, subject, waited_ms,
+		table_find(table, outcome, subject, waited_ms,
 			   "tid %u stuck at least %.0fms: it did not respond when told to stop "
-			   "(threshold %.*fms)",
-			   worker->tid, waited_ms, decimals, table->limit);
+			   "(threshold %.*fms)%s%s",
+			   worker->tid, waited_ms, decimals, table->limit, *excuse ? ", but " : "",
+			   excuse);
 	else
 		table_find(table, KTSTR_OUTCOME_UNDECIDED, subject, waited_ms,
 			   "tid %u did not respond within %.0fms when told to stop, and left no "

@@ -2,20 +2,31 @@
 /* Every worker got to do some work. */
 #include "worker_table.h"
 
+static void blame(struct worker_table *table, const struct ktstr_worker_report *worker)
+{
+	char subject[32], excuse[TABLE_EXCUSE_TEXT_MAX];
+
+	(void)table_tid(subject, sizeof(subject), worker);
+	if (table_is_excused(table, worker->wall_time_ns))
+		table_find(table, KTSTR_OUTCOME_UNDECIDED, subject, 0,
+			   "tid %u made no progress (0 work units), but %s", worker->tid,
+			   table_excuse(excuse, sizeof(excuse), table));
+	else
+		table_find(table, KTSTR_OUTCOME_FAIL, subject, 0,
+			   "tid %u made no progress (0 work units)", worker->tid);
+}
+
 static void judge(struct worker_table *table, const struct table_cgroup *cgroup,
 		  const struct ktstr_worker_report *const *workers, size_t count, bool has_broken)
 {
 	uint64_t least = UINT64_MAX;
-	char subject[32];
 
 	(void)has_broken;
 	for (size_t i = 0; i < count; i++) {
 		if (workers[i]->work_units < least)
 			least = workers[i]->work_units;
 		if (workers[i]->work_units == 0)
-			table_find(table, KTSTR_OUTCOME_FAIL,
-				   table_tid(subject, sizeof(subject), workers[i]), 0,
-				   "tid %u made no progress (0 work units)", workers[i]->tid);
+			blame(table, workers[i]);
 	}
 	if (least > 0)
 		table_find(table, KTSTR_OUTCOME_PASS, cgroup->subject, (double)least,
@@ -25,11 +36,15 @@ static void judge(struct worker_table *table, const struct table_cgroup *cgroup,
 
 static void timeout(struct worker_table *table, const struct ktstr_worker_report *worker)
 {
-	char subject[32], limit[32];
+	char subject[32], limit[32], excuse[TABLE_EXCUSE_TEXT_MAX];
+	bool is_excused = table_is_excused(table, (uint64_t)table_stop_limit_ms(worker) * 1000000);
 
-	table_say(table, KTSTR_OUTCOME_FAIL, table_tid(subject, sizeof(subject), worker),
-		  "tid %u (%s) did not respond for %s when told to stop", worker->tid,
-		  worker->workload, table_stop_limit(limit, sizeof(limit), worker));
+	table_say(table, is_excused ? KTSTR_OUTCOME_UNDECIDED : KTSTR_OUTCOME_FAIL,
+		  table_tid(subject, sizeof(subject), worker),
+		  "tid %u (%s) did not respond for %s when told to stop%s%s", worker->tid,
+		  worker->workload, table_stop_limit(limit, sizeof(limit), worker),
+		  is_excused ? ", but " : "",
+		  is_excused ? table_excuse(excuse, sizeof(excuse), table) : "");
 }
 
 static const struct table_rule rule = {

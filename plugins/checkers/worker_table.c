@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <stdlib.h>
 
+/* Of a VM that has a CPU, in which every worker that may run does. */
+#define ENOUGH_NS UINT64_C(1000000000)
 /* What the frames of the first agents had. */
 #define CGROUP_INFO_MIN offsetof(struct ktstr_cgroup_info, cpu_weight)
 #define WORKER_REPORT_MIN offsetof(struct ktstr_worker_report, nice)
@@ -254,6 +256,33 @@ const char *table_stop_limit(char *text, size_t size, const struct ktstr_worker_
 		(void)snprintf(text, size, "%d ms", (int)limit_ms);
 	else
 		(void)snprintf(text, size, "%d s", (int)limit_ms / 1000);
+	return text;
+}
+
+uint64_t table_host_wait_ns(const struct worker_table *table)
+{
+	const struct ktstr_judge *judge = table->findings.judge;
+
+	return judge->size >= offsetof(struct ktstr_judge, host_wait_ns) + sizeof(uint64_t)
+		       ? judge->host_wait_ns
+		       : 0;
+}
+
+bool table_is_excused(const struct worker_table *table, uint64_t wall_ns)
+{
+	uint64_t wait_ns = table_host_wait_ns(table);
+
+	if (wait_ns < wall_ns / 4 || wait_ns == 0)
+		return false;
+	return wait_ns >= wall_ns || wall_ns - wait_ns < ENOUGH_NS;
+}
+
+const char *table_excuse(char *text, size_t size, const struct worker_table *table)
+{
+	(void)snprintf(text, size,
+		       "the host had no CPU for the VM for %.1f s of the scenario, so the "
+		       "scheduler may not be to blame",
+		       (double)table_host_wait_ns(table) / 1e9);
 	return text;
 }
 

@@ -133,6 +133,21 @@ int32_t table_stop_limit_ms(const struct ktstr_worker_report *worker);
 /* "5 s", "300 ms". Returns @text. */
 const char *table_stop_limit(char *text, size_t size, const struct ktstr_worker_report *worker);
 
+/* struct ktstr_judge.host_wait_ns; 0 from a host that does not know it. */
+uint64_t table_host_wait_ns(const struct worker_table *table);
+
+/*
+ * Did the host leave so little of the @wall_ns of a worker to the VM that a worker which did
+ * nothing in it proves nothing? It had no CPU for a quarter of them, and for the rest less than a
+ * second.
+ */
+bool table_is_excused(const struct worker_table *table, uint64_t wall_ns);
+
+/* "the host had no CPU for the VM for 1.2 s of the scenario, so the scheduler may not be to blame".
+ * Returns @text. */
+#define TABLE_EXCUSE_TEXT_MAX 128u
+const char *table_excuse(char *text, size_t size, const struct worker_table *table);
+
 /* The fewest decimals, 0 to 6, with which @limit reads as what it is, and @measured otherwise. */
 int table_decimals(double measured, double limit);
 

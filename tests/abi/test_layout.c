@@ -52,7 +52,7 @@ static const struct pin layout[] = {
 	FIELD(ktstr_finding, reserved, 52),
 	FIELD(ktstr_finding, text, 56),
 
-	SIZE(ktstr_judge, 72),
+	SIZE(ktstr_judge, 80),
 	FIELD(ktstr_judge, size, 0),
 	FIELD(ktstr_judge, reserved, 4),
 	FIELD(ktstr_judge, topology, 8),
@@ -63,6 +63,7 @@ static const struct pin layout[] = {
 	FIELD(ktstr_judge, host, 48),
 	FIELD(ktstr_judge, finding, 56),
 	FIELD(ktstr_judge, clock, 64),
+	FIELD(ktstr_judge, host_wait_ns, 72),
 
 	SIZE(ktstr_checker_ops, 48),
 	FIELD(ktstr_checker_ops, size, 0),

@@ -406,6 +406,34 @@ case_a_restore_that_must_be_has_its_own_errors() {
 	expect_says 'goes with no second --scheduler'
 }
 
+# QEMU gets some 5 % of one CPU, so a worker that may run stands still for 50 ms and more, again and again.
+case_a_busy_host_is_not_the_schedulers_fault() {
+	local hogs=() cpu
+	own_cache
+	sed -i -e 's/^vm: {/&clock: host, /' -e 's/100ms/1s/' -e 's/starvation/&, {plugin: gap, max_gap: 20ms}/' "$file"
+	cpu=$(taskset -pc $$ | sed 's/.*[ ,-]//')
+	cat >"$work/qemu" <<-END
+		#!/bin/sh
+		[ ! -e $work/busy ] || exec nice -n 10 taskset -c $cpu qemu-system-x86_64 "\$@"
+		exec qemu-system-x86_64 "\$@"
+	END
+	chmod +x "$work/qemu"
+	export KTSTR_QEMU=$work/qemu
+	run --run-dir "$work/first" # boots
+	touch "$work/busy"
+	for _ in 1 2; do
+		KTSTR_E2E_MARK=$work taskset -c "$cpu" yes >/dev/null &
+		hogs+=($!)
+	done
+	run --output json
+	kill "${hogs[@]}"
+	wait "${hogs[@]}" || :
+	expect_status 4
+	expect_json '.evidence.host_wait_s > 0.3 and .verdict.outcome == "UNDECIDED"'
+	expect_says 'stuck [0-9.]+ms .* but the host had no CPU for the VM for [0-9.]+ s of the scenario'
+	expect_nothing_left
+}
+
 # A run whose scheduler is a program that tells the size of its payload, and ends.
 payload() {
 	truncate -s "$1" "$work/payload"

@@ -26,6 +26,64 @@ Test(starvation, a_worker_without_work_fails)
 	court_close(court);
 }
 
+static void expect_starved(uint64_t wall_ns, uint64_t host_wait_ns, uint32_t outcome,
+			   const char *text)
+{
+	struct court *court = court_open("starvation", NULL);
+	struct ktstr_worker_report report = worker_of(7);
+
+	report.work_units = 0;
+	report.wall_time_ns = wall_ns;
+	show_cgroup(court, 1, "hog0", 0);
+	show_worker(court, &report);
+	court->judge.host_wait_ns = host_wait_ns;
+	cr_expect_eq(decide(court), outcome, "%s", text);
+	expect_found(court, 0, outcome, "tid 7", 0, 1, text);
+	court_close(court);
+}
+
+Test(starvation, is_not_the_schedulers_where_the_host_gave_the_vm_hardly_a_cpu)
+{
+	static const char excused[] =
+		"tid 7 made no progress (0 work units), but the host had no CPU for the VM for "
+		"4.1 s of the scenario, so the scheduler may not be to blame";
+
+	expect_starved(5 * S, 4100 * MS, KTSTR_OUTCOME_UNDECIDED, excused);
+	expect_starved(4 * S, 4100 * MS, KTSTR_OUTCOME_UNDECIDED, excused);
+	expect_starved(5 * S, 4000 * MS, KTSTR_OUTCOME_FAIL,
+		       "tid 7 made no progress (0 work units)");
+	expect_starved(S, 249 * MS, KTSTR_OUTCOME_FAIL, "tid 7 made no progress (0 work units)");
+}
+
+Test(starvation, a_worker_that_did_not_stop_is_excused_alike)
+{
+	static const struct {
+		uint64_t host_wait_ns;
+		uint32_t outcome;
+		const char *text;
+	} rows[] = {
+		{ 4000 * MS, KTSTR_OUTCOME_FAIL,
+		  "tid 7 (cpu_spin) did not respond for 5 s when told to stop" },
+		{ 4100 * MS, KTSTR_OUTCOME_UNDECIDED,
+		  "tid 7 (cpu_spin) did not respond for 5 s when told to stop, but the host had no "
+		  "CPU for the VM for 4.1 s of the scenario, so the scheduler may not be to "
+		  "blame" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct court *court = court_open("starvation", NULL);
+		struct ktstr_worker_report report = worker_of(7);
+
+		report.flags = 0;
+		report.exit_kind = KTSTR_WORKER_EXIT_TIMEOUT;
+		show_worker(court, &report);
+		court->judge.host_wait_ns = rows[i].host_wait_ns;
+		cr_expect_eq(decide(court), rows[i].outcome);
+		expect_sentence(court, 0, rows[i].outcome, "tid 7", rows[i].text);
+		court_close(court);
+	}
+}
+
 Test(starvation, one_unit_of_work_is_enough)
 {
 	struct court *court = court_open("starvation", NULL);
@@ -273,6 +331,48 @@ Test(gap, a_long_gap_fails)
 	cr_assert_eq(court->count, 1);
 	expect_found(court, 0, KTSTR_OUTCOME_FAIL, "tid 7", 2500, 2000,
 		     "tid 7 stuck 2500ms on cpu3 at +1500ms (threshold 2000ms)");
+	court_close(court);
+}
+
+Test(gap, what_the_host_did_not_give_is_no_fail)
+{
+	struct court *court = gap_of(2500 * MS);
+
+	court->judge.host_wait_ns = 500 * MS;
+	cr_expect_eq(decide(court), KTSTR_OUTCOME_UNDECIDED);
+	cr_assert_eq(court->count, 1);
+	expect_found(court, 0, KTSTR_OUTCOME_UNDECIDED, "tid 7", 2500, 2000,
+		     "tid 7 stuck 2500ms on cpu3 at +1500ms (threshold 2000ms), but the host had "
+		     "no CPU for the VM for 0.5 s of the scenario, so the scheduler may not be to "
+		     "blame");
+	court_close(court);
+}
+
+Test(gap, that_is_too_long_without_what_the_host_did_not_give_fails)
+{
+	struct court *court = gap_of(2500 * MS);
+
+	court->judge.host_wait_ns = 499 * MS;
+	cr_expect_eq(decide(court), KTSTR_OUTCOME_FAIL);
+	cr_expect_str_eq(court->found[0].text,
+			 "tid 7 stuck 2500ms on cpu3 at +1500ms (threshold 2000ms)");
+	court_close(court);
+}
+
+Test(gap, a_worker_that_did_not_stop_is_excused_alike)
+{
+	struct ktstr_worker_report report = worker_of(7);
+	struct court *court = court_open("gap", gap_2s);
+
+	report.flags = 0;
+	report.exit_kind = KTSTR_WORKER_EXIT_TIMEOUT;
+	show_worker(court, &report);
+	court->judge.host_wait_ns = 3 * S;
+	cr_expect_eq(decide(court), KTSTR_OUTCOME_UNDECIDED);
+	cr_expect_str_eq(court->found[0].text,
+			 "tid 7 stuck at least 5000ms: it did not respond when told to stop "
+			 "(threshold 2000ms), but the host had no CPU for the VM for 3.0 s of the "
+			 "scenario, so the scheduler may not be to blame");
 	court_close(court);
 }
 

@@ -323,6 +323,87 @@ Test(coord_ends, does_not_count_what_a_vm_waited_before_it_was_ready)
 	cr_assert_eq(f.result.cpu_wait_ns, 0);
 }
 
+static void play_a_scenario_of_50_ms(struct fake_guest *guest)
+{
+	const struct timespec pause = { .tv_nsec = (long)(50 * NS_PER_MS) };
+	struct ktstr_scenario_end end = { .elapsed_ms = 50 };
+	struct frames frames = { 0 };
+
+	start_scenario(guest, &frames);
+	(void)nanosleep(&pause, NULL);
+	frames_add(&frames, KTSTR_MSG_SCENARIO_END, &end, sizeof(end));
+	frames_add(&frames, KTSTR_MSG_EXIT, "\0\0\0\0", 4);
+	frames_add_end(&frames);
+	fake_frames(guest, &frames);
+	fake_event(guest, 1);
+}
+
+/* What each look at the threads finds, one after the other. */
+static const struct coord_thread *looks[2];
+static uint32_t look_counts[2], looked;
+
+static uint32_t show_threads(void *vm, struct coord_thread *ret, uint32_t max)
+{
+	uint32_t count = look_counts[looked];
+
+	(void)vm;
+	cr_assert_leq(count, max);
+	memcpy(ret, looks[looked], count * sizeof(*ret));
+	looked++;
+	return count;
+}
+
+static void run_vm_with_threads(const struct coord_thread *before, uint32_t before_count,
+				const struct coord_thread *after, uint32_t after_count)
+{
+	struct coord_vm_ops ops;
+
+	looks[0] = before;
+	looks[1] = after;
+	look_counts[0] = before_count;
+	look_counts[1] = after_count;
+	looked = 0;
+	fake_vm_start(&f.vm, play_a_scenario_of_50_ms, &f.spec);
+	ops = *f.spec.vm_ops;
+	ops.threads = show_threads;
+	f.spec.vm_ops = &ops;
+	cr_assert_eq(coord_run(&f.spec, &f.result, &f.err), 0, "%s", f.err.text);
+	fake_vm_done(&f.vm);
+	cr_assert_eq(looked, 2);
+}
+
+Test(coord_ends, tells_how_long_the_host_had_no_cpu_for_a_scenario)
+{
+	static const struct coord_thread before[] = { { 7, 100 * NS_PER_MS }, { 8, NS_PER_S } };
+	static const struct coord_thread after[] = { { 8, NS_PER_S + 5 * NS_PER_MS },
+						     { 7, 110 * NS_PER_MS },
+						     { 9, 2 * NS_PER_MS } };
+	struct recorded recorded;
+
+	run_vm_with_threads(before, 2, after, 3);
+	expect_end(COORD_END_STREAM, "");
+	cr_assert_eq(f.result.host_wait_ns, 10 * NS_PER_MS, "that of the thread that waited most");
+	read_back(&recorded);
+	cr_assert_eq(recorded.summary.host_wait_ns, 10 * NS_PER_MS);
+}
+
+Test(coord_ends, a_scenario_cannot_have_waited_for_longer_than_it_took)
+{
+	static const struct coord_thread before[] = { { 7, 0 } };
+	static const struct coord_thread after[] = { { 7, 1000 * NS_PER_S } };
+
+	run_vm_with_threads(before, 1, after, 1);
+	cr_assert_eq(f.result.host_wait_ns, f.result.scenario_end_ns - f.result.scenario_start_ns);
+}
+
+Test(coord_ends, a_thread_that_began_in_a_scenario_counts)
+{
+	static const struct coord_thread after[] = { { 7, 3 * NS_PER_MS } };
+
+	run_vm_with_threads(after, 0, after, 1);
+	cr_assert_eq(f.result.host_wait_ns, 3 * NS_PER_MS);
+}
+
 Test(coord_ends, ends_a_scenario_that_outlives_its_budget)
 {
 	f.spec.workload_duration_ns = 50 * NS_PER_MS;

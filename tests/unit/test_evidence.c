@@ -210,13 +210,30 @@ Test(evidence, takes_no_short_summary_nor_one_after_it)
 
 	maker_start(&maker, path, maker_meta);
 	small = maker.summary;
-	small.size = sizeof(small) - 8;
+	small.size = RUNFILE_SUMMARY_MIN - 8;
 	append_summary(&small, small.size);
 	append_summary(&maker.summary, sizeof(maker.summary));
 	maker_close(&maker);
 	read_it();
 	cr_assert_not(evidence.has_summary);
 	cr_assert_not(evidence.is_sealed);
+}
+
+Test(evidence, takes_a_summary_of_the_first_agents)
+{
+	struct runfile_summary first;
+
+	maker_start(&maker, path, maker_meta);
+	first = maker.summary;
+	first.size = RUNFILE_SUMMARY_MIN;
+	first.last_phase = 6;
+	first.host_wait_ns = 7;
+	append_summary(&first, first.size);
+	maker_close(&maker);
+	read_it();
+	cr_assert(evidence.has_summary);
+	cr_assert_eq(evidence.summary.last_phase, 6);
+	cr_assert_eq(evidence.summary.host_wait_ns, 0);
 }
 
 Test(evidence, takes_a_longer_summary)

@@ -186,10 +186,25 @@ Test(judge, fails_a_run_and_keeps_the_findings)
 
 Test(judge, tells_a_checker_what_is_known_of_the_run)
 {
-	const struct decision *d = judge_one("context");
+	const struct maker_hello hello = { .seed = MAKER_SEED,
+					   .scheduler_crc = MAKER_SCHEDULER_CRC,
+					   .scheduler = "eevdf",
+					   .scenario = "steps" };
+	const struct decision *d;
+	struct runfile_maker maker;
 
+	(void)unlink(runfile);
+	maker_start(&maker, runfile, maker_meta);
+	maker_begin(&maker, &hello);
+	for (int i = 0; i < 3; i++)
+		maker_frame(&maker, KTSTR_MSG_STDOUT, "line\n", 5, true);
+	maker_pass(&maker);
+	maker.summary.host_wait_ns = 250 * NS_PER_MS;
+	maker_seal(&maker, COORD_END_STREAM, "");
+	open_run();
+	d = judge_one("context");
 	cr_assert_eq(verdict.outcome, KTSTR_OUTCOME_PASS, "%s", verdict.reason);
-	cr_assert_str_eq(d->findings[0].text, "steps/eevdf/6.12.0/tcg/12");
+	cr_assert_str_eq(d->findings[0].text, "steps/eevdf/6.12.0/tcg/12/250");
 	cr_assert_float_eq(d->findings[0].measured, 3, 0.0001, "the frames it wanted, no others");
 }
 

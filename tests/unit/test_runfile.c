@@ -133,7 +133,8 @@ Test(runfile, layout_is_pinned)
 	cr_assert_eq(offsetof(struct runfile_record, host_ns), 16);
 	cr_assert_eq(offsetof(struct runfile_record, payload_crc32), 32);
 	cr_assert_eq(offsetof(struct runfile_record, header_crc32), 36);
-	cr_assert_eq(sizeof(struct runfile_summary), 104);
+	cr_assert_eq(sizeof(struct runfile_summary), 112);
+	cr_assert_eq(RUNFILE_SUMMARY_MIN, 104);
 	cr_assert_eq(sizeof(struct runfile_capture), 112);
 	cr_assert_eq(offsetof(struct runfile_capture, hit_number), 24);
 	cr_assert_eq(offsetof(struct runfile_capture, frozen_ns), 32);

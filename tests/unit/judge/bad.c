@@ -226,8 +226,9 @@ static void say_context(struct state *state)
 	const struct ktstr_judge *judge = state->judge;
 	char text[256];
 
-	(void)snprintf(text, sizeof(text), "%s/%s/%s/%s/%u", judge->scenario, judge->scheduler,
-		       judge->kernel, judge->accel, ktstr_topology_cpus(judge->topology));
+	(void)snprintf(text, sizeof(text), "%s/%s/%s/%s/%u/%u", judge->scenario, judge->scheduler,
+		       judge->kernel, judge->accel, ktstr_topology_cpus(judge->topology),
+		       (unsigned)(judge->host_wait_ns / 1000000));
 	find(state, KTSTR_OUTCOME_PASS, (double)state->seen, text);
 }
 
