@@ -171,6 +171,16 @@ static int set_cold(struct cli_options *o, const char *argument, struct ktstr_er
 	return 0;
 }
 
+static int set_base(struct cli_options *o, const char *argument, struct ktstr_error *err)
+{
+	static const char *const words[] = { "auto", "booted", "attached" }; /* enum run_base */
+	int index = choose("--base", argument, words, ARRAY_SIZE(words), err);
+
+	if (index >= 0)
+		o->run.base = (enum run_base)index;
+	return index < 0 ? index : 0;
+}
+
 static int set_verify(struct cli_options *o, const char *argument, struct ktstr_error *err)
 {
 	(void)argument;
@@ -403,6 +413,7 @@ static const struct option_row rows[] = {
 	{ "stats", 0, "DURATION", CLI_RUN_DIR, "ask the scheduler for statistics so often",
 	  set_stats },
 	{ "cold", 0, NULL, CLI_MACHINE, "boot the VM, even where one is saved", set_cold },
+	{ "base", 0, "auto|booted|attached", CLI_MACHINE, "how far a saved VM has come", set_base },
 	{ "verify-restore", 0, NULL, CLI_VERIFY, "compare a run that boots to a restored one",
 	  set_verify },
 	{ "repeat", 0, "NUMBER", CLI_REPEAT, "run it so often, with one seed", set_repeat },

@@ -534,6 +534,8 @@ static int coord_init(struct coord *c, struct ktstr_error *err)
 	c->assembler = assembler_new();
 	if (!c->assembler)
 		return ktstr_fail(err, -ENOMEM, "out of memory");
+	if (stream_prefix(c) < 0)
+		return ktstr_fail(err, -ENOMEM, "out of memory");
 	return add_sources(c, err);
 }
 

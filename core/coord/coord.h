@@ -119,6 +119,9 @@ struct coord_observer {
 
 struct coord_spec {
 	uint64_t start_ns; /* CLOCK_MONOTONIC at the start of the run */
+	/* What came on the bulk port before this VM was saved, to be taken first; borrowed. */
+	const void *prefix;
+	size_t prefix_length;
 	int bulk_fd;
 	int com1_fd; /* -1: none, as for all below */
 	int com2_fd;
@@ -163,7 +166,7 @@ struct coord_result {
 	struct runfile_summary summary;
 	struct dispatch_sinks sinks;
 	/* ns since the start; 0: did not happen. */
-	uint64_t ready_ns, scenario_start_ns, scenario_end_ns, end_ns, gone_ns;
+	uint64_t ready_ns, attached_ns, scenario_start_ns, scenario_end_ns, end_ns, gone_ns;
 	/* Of the boot, or from there until the scenario starts: how long the VM wanted a CPU of the
 	 * host and had none. Known when their limit comes, else 0. */
 	uint64_t cpu_wait_ns;

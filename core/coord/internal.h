@@ -150,6 +150,8 @@ void record_end(struct coord *c);
 /* stream.c: @length bytes of the bulk port were put into the assembler. All that they complete is
  * in the run file before this returns. */
 void stream_take(struct coord *c, size_t length);
+/* What came before the VM was saved. 0 or -ENOMEM. */
+int stream_prefix(struct coord *c);
 /* Read one source, at most @max bytes. False: nothing is left for the moment. */
 bool stream_bulk(struct coord *c, size_t max);
 bool stream_com1(struct coord *c, size_t max);

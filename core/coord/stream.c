@@ -141,6 +141,13 @@ static uint64_t scenario_host_wait(const struct coord *c)
 	return longest_ns < elapsed_ns ? longest_ns : elapsed_ns;
 }
 
+static void note_attached(struct coord *c, const struct bulk_message *message, uint64_t now_ns)
+{
+	if (message->msg_type == KTSTR_MSG_LIFECYCLE && message->crc_ok && message->length > 0 &&
+	    message->payload[0] == KTSTR_PHASE_SCHEDULER_ATTACHED && c->result->attached_ns == 0)
+		c->result->attached_ns = now_ns;
+}
+
 static void note_scenario(struct coord *c, uint64_t now_ns)
 {
 	struct coord_result *result = c->result;
@@ -228,6 +235,7 @@ static void take_frame(struct coord *c, const struct bulk_message *message, uint
 		warn_unknown(c, message->msg_type);
 	warn_padded(c, message);
 	note_ready(c, now_ns);
+	note_attached(c, message, now_ns);
 	note_scenario(c, now_ns);
 	note_sched_exit(c, message, now_ns);
 	if (message->crc_ok)
@@ -248,6 +256,22 @@ void stream_take(struct coord *c, size_t length)
 	if (now_ns == 0)
 		return;
 	record_frames_end(c);
+}
+
+int stream_prefix(struct coord *c)
+{
+	size_t size, length = c->spec->prefix_length;
+	void *space = length > 0 ? assembler_space(c->assembler, length, &size) : NULL;
+
+	if (length == 0)
+		return 0;
+	if (!space)
+		return -ENOMEM;
+	memcpy(space, c->spec->prefix, length);
+	record_milestone(c, COORD_TIMING_FIRST_BYTE, coord_now(c));
+	c->has_first_byte = true;
+	stream_take(c, length);
+	return 0;
 }
 
 bool stream_bulk(struct coord *c, size_t max)

@@ -21,6 +21,7 @@
 #include "wire/types.h"
 
 #define AGENT_JOB "/ktstr/job"
+#define AGENT_SCHEDULER_JOB "/ktstr/scheduler"
 #define AGENT_CONSOLE "/dev/hvc0"
 #define AGENT_PORTS "/sys/class/virtio-ports"
 #define AGENT_DEV "/dev"
@@ -70,22 +71,28 @@ static int boot(struct port *port, const struct session_spec *session, int *ret_
 }
 
 /* From here on it is this run. */
-static int take_job(uint8_t *area, struct ktstr_error *err)
+static int take_job(uint8_t *area, struct session_spec *session, struct ktstr_error *err)
 {
-	uint64_t seed = 0;
-	int rc = job_area_take(area, "", &seed, err);
+	struct job_area_taken taken = { 0 };
+	int rc = job_area_take(area, "", &taken, err);
 
+	job_area_unmap(area);
 	if (rc == 0)
 		rc = boot_check_sentinel(BOOT_SENTINEL, err);
-	if (rc == 0)
-		entropy_seed(seed);
-	return rc;
+	if (rc < 0)
+		return rc;
+	entropy_seed(taken.seed);
+	if (!taken.is_whole)
+		session->scheduler_path = AGENT_SCHEDULER_JOB;
+	return 0;
 }
 
 void agent_main(void)
 {
 	const struct observer_paths observer_paths = OBSERVER_PATHS;
 	struct session_spec session = { .job_path = AGENT_JOB,
+					.pci = JOB_AREA_PCI,
+					.root = "",
 					.cgroup_mount = CGROUP_MOUNT,
 					.observer_paths = &observer_paths };
 	struct ktstr_error err = { 0 };
@@ -106,7 +113,7 @@ void agent_main(void)
 	crash_catch_init();
 	privilege_hide();
 	if (boot(&port, &session, &spec.wake_fd, &addrs, &area, &err) < 0 ||
-	    take_job(area, &err) < 0)
+	    take_job(area, &session, &err) < 0)
 		boot_fatal(err.text);
 	if (announce(&port, &addrs) < 0)
 		boot_fatal("the bulk port cannot be written to");

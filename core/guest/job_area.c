@@ -107,38 +107,75 @@ static void wait_for_clock(void)
 	}
 }
 
-static void wait_for_job(volatile struct job_area *head)
+static bool is_there(struct job_area *head, uint32_t part)
+{
+	return __atomic_load_n(&head->parts[part].is_there, __ATOMIC_ACQUIRE) != 0;
+}
+
+static void wait_for_job(struct job_area *head)
 {
 	const struct timespec pause = { .tv_nsec = LOOK_NS };
 
-	if (!__atomic_load_n(&head->has_job, __ATOMIC_ACQUIRE))
+	if (!is_there(head, JOB_AREA_SCHEDULER))
 		wait_for_clock();
-	while (!__atomic_load_n(&head->has_job, __ATOMIC_ACQUIRE)) {
-		__atomic_store_n(&head->is_ready, 1, __ATOMIC_RELEASE);
+	while (!is_there(head, JOB_AREA_SCHEDULER)) {
+		__atomic_store_n(&head->state, JOB_AREA_READY, __ATOMIC_RELEASE);
 		(void)nanosleep(&pause, NULL);
 	}
 }
 
-static int take(uint8_t *area, const char *root, uint64_t *ret_seed, struct ktstr_error *err)
+static struct job_area *head_of(uint8_t *area)
 {
-	struct job_area *head = (struct job_area *)(area + JOB_AREA_AT);
+	return (struct job_area *)(area + JOB_AREA_AT);
+}
 
-	wait_for_job(head);
+static int take(uint8_t *area, uint32_t number, const char *root, struct ktstr_error *err)
+{
+	const struct job_area *head = head_of(area);
+	const struct job_area_part part = head->parts[number];
+
 	if (head->magic != JOB_AREA_MAGIC || head->version != JOB_AREA_VERSION ||
-	    head->length > JOB_AREA_ARCHIVE_MAX)
+	    part.length > JOB_AREA_AT || part.offset > JOB_AREA_AT - part.length)
 		return ktstr_fail(err, -EBADMSG,
 				  "the job is none of this agent's version (%u, version %u)",
 				  head->version, JOB_AREA_VERSION);
-	if (wire_crc32(0, area, (uint32_t)head->length) != head->crc32)
+	if (wire_crc32(0, area + part.offset, (uint32_t)part.length) != part.crc32)
 		return ktstr_fail(err, -EBADMSG, "the job did not arrive as the host wrote it");
-	*ret_seed = head->seed;
-	return unpack(area, (size_t)head->length, root, err);
+	return unpack(area + part.offset, (size_t)part.length, root, err);
 }
 
-int job_area_take(uint8_t *area, const char *root, uint64_t *ret_seed, struct ktstr_error *err)
+int job_area_take(uint8_t *area, const char *root, struct job_area_taken *ret,
+		  struct ktstr_error *err)
 {
-	int rc = take(area, root, ret_seed, err);
+	struct job_area *head = head_of(area);
+	int rc;
 
-	(void)munmap(area, JOB_AREA_BYTES);
-	return rc;
+	wait_for_job(head);
+	ret->seed = head->seed;
+	ret->is_whole = is_there(head, JOB_AREA_SCENARIO);
+	rc = take(area, JOB_AREA_SCHEDULER, root, err);
+	return rc == 0 && ret->is_whole ? take(area, JOB_AREA_SCENARIO, root, err) : rc;
+}
+
+bool job_area_has_scenario(uint8_t *area)
+{
+	struct job_area *head = head_of(area);
+
+	if (is_there(head, JOB_AREA_SCENARIO))
+		return true;
+	__atomic_store_n(&head->state, JOB_AREA_ATTACHED, __ATOMIC_RELEASE);
+	return false;
+}
+
+int job_area_take_scenario(uint8_t *area, const char *root, uint64_t *ret_seed,
+			   struct ktstr_error *err)
+{
+	*ret_seed = head_of(area)->seed;
+	return take(area, JOB_AREA_SCENARIO, root, err);
+}
+
+void job_area_unmap(uint8_t *area)
+{
+	if (area)
+		(void)munmap(area, JOB_AREA_BYTES);
 }

@@ -471,6 +471,16 @@ int services_init(struct services *services, const struct services_spec *spec,
 	return rc;
 }
 
+void services_set_run(struct services *services, uint64_t seed, struct plugin **plugins,
+		      size_t plugin_count, size_t scheduler_count)
+{
+	random_init(&services->random, seed, RANDOM_FOR_RUN, 0, 0);
+	workers_set_seed(services->workers, seed);
+	services->plugins = plugins;
+	services->plugin_count = plugin_count;
+	services->life.spec.count = scheduler_count;
+}
+
 void services_done(struct services *services)
 {
 	workers_free(services->workers);

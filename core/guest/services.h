@@ -50,6 +50,10 @@ struct services_spec {
 
 int services_init(struct services *services, const struct services_spec *spec,
 		  struct ktstr_error *err);
+/* What was not known yet when they were made: they are the same then as with all of it in the spec.
+ */
+void services_set_run(struct services *services, uint64_t seed, struct plugin **plugins,
+		      size_t plugin_count, size_t scheduler_count);
 /* Kills workers that are left, and removes the cgroups. */
 void services_done(struct services *services);
 

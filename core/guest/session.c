@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/str.h"
+#include "guest/rest.h"
 #include "guest/services.h"
 #include "ktstr/outcome.h"
 #include "param/bind.h"
@@ -25,10 +26,12 @@
 struct session {
 	struct session_link *link;
 	struct job *job;
-	struct plugin **plugins; /* in the order of the job; may end in NULLs */
+	struct job *scheduler_job; /* what was known while the scheduler came up; may be @job */
+	struct plugin **plugins;
 	size_t plugin_count;
-	struct scheduler *schedulers; /* the run's own, then those of the job's `staged` */
-	struct bound **scheduler_bounds;
+	/* The run's own, then those of the job's `staged`. */
+	struct scheduler schedulers[1 + JOB_STAGED_MAX];
+	struct bound *scheduler_bounds[1 + JOB_STAGED_MAX];
 	size_t scheduler_count;
 	const struct ktstr_scenario_ops *scenario;
 	struct bound *scenario_bound;
@@ -59,7 +62,8 @@ static int failed(struct session *session, uint32_t stage, struct ktstr_error *e
 	return rc;
 }
 
-static int read_job(struct session *session, const char *path, struct ktstr_error *err)
+static int read_job(struct session *session, const char *path, struct job **ret,
+		    struct ktstr_error *err)
 {
 	_cleanup_free_ char *bytes = NULL;
 	size_t length = 0;
@@ -68,24 +72,40 @@ static int read_job(struct session *session, const char *path, struct ktstr_erro
 	enter(session, KTSTR_STAGE_JOB, "the reading of the job");
 	rc = io_read_file(path, JOB_BYTES_MAX, &bytes, &length, err);
 	if (rc == 0)
-		rc = job_decode(bytes, length, &session->job, err);
+		rc = job_decode(bytes, length, ret, err);
 	return rc;
 }
 
-static int load_plugins(struct session *session, struct ktstr_error *err)
+static const struct ktstr_plugin *find_plugin(const struct session *session, uint32_t kind,
+					      const char *name)
 {
-	const struct job *job = session->job;
+	for (size_t i = 0; i < session->plugin_count; i++) {
+		const struct ktstr_plugin *descriptor = session->plugins[i]->descriptor;
 
-	session->plugins = calloc(job->plugin_count + 1, sizeof(*session->plugins));
-	if (!session->plugins)
+		if (descriptor->kind == kind && strcmp(descriptor->name, name) == 0)
+			return descriptor;
+	}
+	return NULL;
+}
+
+/* Those of @job that are not loaded yet. */
+static int load_plugins(struct session *session, const struct job *job, struct ktstr_error *err)
+{
+	struct plugin **more = reallocarray(
+		session->plugins, session->plugin_count + job->plugin_count + 1, sizeof(*more));
+
+	if (!more)
 		return ktstr_fail(err, -ENOMEM, "no memory for the plugins");
+	session->plugins = more;
 	for (size_t i = 0; i < job->plugin_count; i++) {
+		const struct job_plugin *plugin = &job->plugins[i];
 		int rc;
 
-		enter(session, KTSTR_STAGE_PLUGIN, "%s '%s'",
-		      plugin_kind_name(job->plugins[i].kind), job->plugins[i].name);
-		rc = plugin_load(job->plugins[i].path, job->plugins[i].kind, &session->plugins[i],
-				 err);
+		enter(session, KTSTR_STAGE_PLUGIN, "%s '%s'", plugin_kind_name(plugin->kind),
+		      plugin->name);
+		if (find_plugin(session, plugin->kind, plugin->name))
+			continue;
+		rc = plugin_load(plugin->path, plugin->kind, &more[session->plugin_count], err);
 		if (rc < 0)
 			return rc;
 		session->plugin_count++;
@@ -122,18 +142,6 @@ static int send_hello(struct session *session, struct ktstr_error *err)
 	return 0;
 }
 
-static const struct ktstr_plugin *find_plugin(const struct session *session, uint32_t kind,
-					      const char *name)
-{
-	for (size_t i = 0; i < session->plugin_count; i++) {
-		const struct ktstr_plugin *descriptor = session->plugins[i]->descriptor;
-
-		if (descriptor->kind == kind && strcmp(descriptor->name, name) == 0)
-			return descriptor;
-	}
-	return NULL;
-}
-
 /* For bind_params(): tables of plugins that parameters name. */
 static int find_table(void *arg, uint32_t kind, const char *name,
 		      const struct ktstr_param **ret_params, size_t *ret_stride,
@@ -153,7 +161,8 @@ static int bind(struct session *session, uint32_t kind, const char *name, const 
 		const struct ktstr_plugin **ret_descriptor, struct bound **ret_bound,
 		struct ktstr_error *err)
 {
-	struct source source = { .name = session->job->source_name };
+	const struct job *job = session->job ? session->job : session->scheduler_job;
+	struct source source = { .name = job->source_name };
 	struct plugin_tables tables = { .arg = session, .find = find_table };
 	const struct ktstr_plugin *descriptor = find_plugin(session, kind, name);
 
@@ -187,31 +196,18 @@ static int bind_scheduler(struct session *session, const char *name, const char 
 	return 0;
 }
 
-static int bind_schedulers(struct session *session, struct ktstr_error *err)
+/* All but the run's own scheduler. */
+static int bind_rest(struct session *session, struct ktstr_error *err)
 {
 	const struct job *job = session->job;
-	int rc;
+	const struct ktstr_plugin *descriptor = NULL;
+	int rc = 0;
 
-	session->schedulers = calloc(job->staged_count + 1, sizeof(*session->schedulers));
-	session->scheduler_bounds =
-		calloc(job->staged_count + 1, sizeof(struct bound *)); /* of each */
-	if (!session->schedulers || !session->scheduler_bounds)
-		return ktstr_fail(err, -ENOMEM, "no memory for the schedulers");
-	rc = bind_scheduler(session, "", job->scheduler, job->scheduler_params, err);
 	for (size_t i = 0; rc == 0 && i < job->staged_count; i++) {
 		const struct job_scheduler *staged = &job->staged[i];
 
 		rc = bind_scheduler(session, staged->name, staged->plugin, staged->params, err);
 	}
-	return rc;
-}
-
-static int bind_all(struct session *session, struct ktstr_error *err)
-{
-	const struct job *job = session->job;
-	const struct ktstr_plugin *descriptor = NULL;
-	int rc = bind_schedulers(session, err);
-
 	if (rc == 0)
 		rc = bind(session, KTSTR_KIND_SCENARIO, job->scenario, job->scenario_params,
 			  &descriptor, &session->scenario_bound, err);
@@ -219,6 +215,26 @@ static int bind_all(struct session *session, struct ktstr_error *err)
 		return rc;
 	session->scenario = descriptor->scenario;
 	return 0;
+}
+
+static int bind_own_scheduler(struct session *session, struct ktstr_error *err)
+{
+	const struct job *job = session->scheduler_job;
+
+	return bind_scheduler(session, "", job->scheduler, job->scheduler_params, err);
+}
+
+/* What the run is, once it is there: as frames, and ready to be played. */
+static int take_run(struct session *session, const struct session_spec *spec,
+		    struct ktstr_error *err)
+{
+	int rc = read_job(session, spec->job_path, &session->job, err);
+
+	if (rc == 0 && !session->job->scenario)
+		rc = ktstr_fail(err, -EBADMSG, "malformed job: 'scenario' is missing");
+	if (rc == 0)
+		rc = load_plugins(session, session->job, err);
+	return rc == 0 ? send_hello(session, err) : rc;
 }
 
 static int make_services(struct session *session, const struct session_spec *session_spec,
@@ -230,9 +246,9 @@ static int make_services(struct session *session, const struct session_spec *ses
 		.observer_paths = session_spec->observer_paths,
 		.schedulers = session->schedulers,
 		.scheduler_count = session->scheduler_count,
-		.scheduler_timeout_ns = session->job->scheduler_timeout_ns,
-		.topology = &session->job->topology,
-		.seed = session->job->seed,
+		.scheduler_timeout_ns = session->scheduler_job->scheduler_timeout_ns,
+		.topology = &session->scheduler_job->topology,
+		.seed = session->scheduler_job->seed,
 		.plugins = session->plugins,
 		.plugin_count = session->plugin_count,
 	};
@@ -377,30 +393,59 @@ static void session_done(struct session *session)
 	bound_free(session->scenario_bound);
 	for (size_t i = 0; i < session->scheduler_count; i++)
 		bound_free(session->scheduler_bounds[i]);
-	free(session->scheduler_bounds);
-	free(session->schedulers);
 	for (size_t i = 0; i < session->plugin_count; i++)
 		plugin_free(session->plugins[i]);
 	free(session->plugins);
+	if (session->scheduler_job != session->job)
+		job_free(session->scheduler_job);
 	job_free(session->job);
 }
 
 /* Everything up to the scheduler's start. */
 static int prepare(struct session *session, const struct session_spec *spec)
 {
+	bool is_whole = !spec->scheduler_path;
 	struct ktstr_error err = { 0 };
-	int rc = read_job(session, spec->job_path, &err);
+	int rc;
 
+	if (is_whole) {
+		rc = take_run(session, spec, &err);
+		session->scheduler_job = session->job;
+	} else {
+		rc = read_job(session, spec->scheduler_path, &session->scheduler_job, &err);
+		if (rc == 0)
+			rc = load_plugins(session, session->scheduler_job, &err);
+	}
 	if (rc == 0)
-		rc = load_plugins(session, &err);
-	if (rc == 0)
-		rc = send_hello(session, &err);
-	if (rc == 0)
-		rc = bind_all(session, &err);
+		rc = bind_own_scheduler(session, &err);
+	if (rc == 0 && is_whole)
+		rc = bind_rest(session, &err);
 	if (rc == 0)
 		rc = make_services(session, spec, &err);
 	if (rc < 0)
 		return failed(session, session->link->status->stage, &err, rc);
+	return 0;
+}
+
+/* The rest of that, where the scheduler came up before anything else was known. */
+static int prepare_rest(struct session *session, const struct session_spec *spec)
+{
+	struct ktstr_error err = { 0 };
+	uint64_t seed = 0;
+	int rc;
+
+	if (!spec->scheduler_path)
+		return 0;
+	enter(session, KTSTR_STAGE_JOB, "the wait for the job");
+	rc = rest_take(spec, session->link->status, &session->services.life, &seed, &err);
+	if (rc == 0)
+		rc = take_run(session, spec, &err);
+	if (rc == 0)
+		rc = bind_rest(session, &err);
+	if (rc < 0)
+		return failed(session, session->link->status->stage, &err, rc);
+	services_set_run(&session->services, session->job->seed, session->plugins,
+			 session->plugin_count, session->scheduler_count);
 	return 0;
 }
 
@@ -413,9 +458,12 @@ int session_run(const struct session_spec *spec, struct session_link *link)
 	if (rc == 0)
 		rc = start_scheduler(&session, &err);
 	if (rc == 0) {
-		(void)channel_send_phase(&link->sender, KTSTR_PHASE_PAYLOAD_STARTING, "");
-		rc = play(&session, &err);
-		rc = tell_result(&session, rc, &err);
+		rc = prepare_rest(&session, spec);
+		if (rc == 0) {
+			(void)channel_send_phase(&link->sender, KTSTR_PHASE_PAYLOAD_STARTING, "");
+			rc = play(&session, &err);
+			rc = tell_result(&session, rc, &err);
+		}
 		stop_rc = stop_scheduler(&session);
 		if (rc == 0)
 			rc = stop_rc;

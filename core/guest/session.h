@@ -47,6 +47,12 @@ struct observer_paths;
 
 struct session_spec {
 	const char *job_path;
+	/* The job of a machine that is to be saved with its scheduler up: the scheduler alone. What
+	 * is at @job_path comes later, as an archive for below @root, from the device below @pci
+	 * (guest/job_area.h). NULL: the job is there. */
+	const char *scheduler_path;
+	const char *pci;
+	const char *root;
 	const char *cgroup_mount;
 	const struct observer_paths *observer_paths; /* NULL: the kernel is not looked at */
 };

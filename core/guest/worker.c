@@ -48,6 +48,11 @@ int workers_new(const struct workers_spec *spec, struct workers **ret, struct kt
 	return 0;
 }
 
+void workers_set_seed(struct workers *workers, uint64_t seed)
+{
+	workers->spec.seed = seed;
+}
+
 void workers_free(struct workers *workers)
 {
 	if (!workers)

@@ -49,6 +49,8 @@ typedef int (*worker_sink)(void *arg, const struct ktstr_worker_report *report,
 			   const uint32_t *samples);
 
 int workers_new(const struct workers_spec *spec, struct workers **ret, struct ktstr_error *err);
+/* Another one than that of the spec, for workers that are spawned from now on. */
+void workers_set_seed(struct workers *workers, uint64_t seed);
 /* Kills what is left. */
 void workers_free(struct workers *workers);
 

@@ -13,9 +13,8 @@
 #include "ktstr/plugin.h"
 
 /* Changes when an older agent could misread what a newer host says. */
-#define JOB_FORMAT 2
+#define JOB_FORMAT 3
 #define JOB_PLUGINS_MAX 1024
-#define JOB_STAGED_MAX 64
 /* So that sums of times cannot overflow. */
 #define JOB_TIMEOUT_MAX_NS (24 * UINT64_C(3600) * UINT64_C(1000000000))
 
@@ -113,7 +112,7 @@ static int add_job(struct node *map, const struct job *job)
 		rc = add_number(map, "scheduler_timeout_ns", job->scheduler_timeout_ns);
 	if (rc == 0)
 		rc = add_staged(map, job);
-	if (rc == 0)
+	if (rc == 0 && job->scenario)
 		rc = add_text(map, "scenario", job->scenario);
 	if (rc == 0)
 		rc = add_params(map, "scenario_params", job->scenario_params);
@@ -349,7 +348,7 @@ static int get_job(const struct node *map, struct job *job, struct ktstr_error *
 		rc = get_timeout(map, job, err);
 	if (rc == 0)
 		rc = get_staged(map, job, err);
-	if (rc == 0)
+	if (rc == 0 && node_get(map, "scenario"))
 		rc = get_name(map, "scenario", &job->scenario, err);
 	if (rc == 0)
 		rc = get_params(map, "scenario_params", &job->scenario_params, err);

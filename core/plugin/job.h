@@ -15,6 +15,9 @@
 #include "ktstr/topology.h"
 #include "param/node.h"
 
+/* Most staged schedulers. */
+#define JOB_STAGED_MAX 64
+
 struct job_plugin {
 	uint32_t kind;
 	uint32_t crc32; /* of the file's bytes */
@@ -38,7 +41,7 @@ struct job {
 	struct job_scheduler *staged;
 	size_t staged_count;
 	uint64_t scheduler_timeout_ns; /* for one start() or stop(); at most a day, never 0 */
-	char *scenario;
+	char *scenario; /* NULL: this is what it takes to bring the scheduler up, and no run */
 	struct node *scenario_params; /* may be NULL */
 	struct job_plugin *plugins;   /* all that the agent may load */
 	size_t plugin_count;

@@ -4,38 +4,29 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "param/bind.h"
-#include "run/cpu_wait.h"
-#include "vm/job.h"
+#include "run/base_boot.h"
 #include "vm/kernel.h"
 #include "vm/qemu_argv.h"
-#include "vm/tsc.h"
 #include "vm/vm.h"
 #include "wire/crc_file.h"
 #include "wire/job_area.h"
 
 /* Changes when what an agent does before it waits for its job changes in a way that its program
  * does not show, or the way in which machines are saved. */
-#define BASE_FORMAT 1
-#define SAVE_TIMEOUT_NS (30 * NS_PER_S)
-#define QUIT_TIMEOUT_NS (10 * NS_PER_S)
-/* How often the agent is asked whether it is ready. */
+#define BASE_FORMAT 2
+/* How often somebody who makes a base is asked whether it is done. */
 #define LOOK_MS 5
 /* QEMU's numbers of descriptors, as the key has them. */
 #define KEY_FD 3
@@ -184,6 +175,29 @@ static int make_key(const struct run_base_spec *spec, char **ret, struct ktstr_e
 	return 0;
 }
 
+/* All that a run has loaded and was told when its scheduler is up is in that part of its job. */
+static int make_attached_key(const struct run_base_spec *spec, const char *booted, char **ret)
+{
+	const struct job_archive *part = &spec->image->scheduler_archive;
+
+	*ret = str_format("%s" RUN_BASE_SCHEDULER "%s\npart %" PRIu64 " %08" PRIx32 "\n", booted,
+			  spec->prepared->scheduler->descriptor->name, part->length, part->crc32);
+	return *ret ? 0 : -ENOMEM;
+}
+
+int run_base_keys(const struct run_base_spec *spec, char **ret_booted, char **ret_attached,
+		  struct ktstr_error *err)
+{
+	_cleanup_free_ char *booted = NULL;
+	int rc = make_key(spec, &booted, err);
+
+	if (rc == 0 && make_attached_key(spec, booted, ret_attached) < 0)
+		rc = ktstr_fail(err, -ENOMEM, "cannot say what VM this is: out of memory");
+	if (rc == 0)
+		*ret_booted = steal_ptr(booted);
+	return rc;
+}
+
 uint64_t run_base_bytes_max(void)
 {
 	const char *text = getenv("KTSTR_BASES_MAX");
@@ -197,173 +211,48 @@ uint64_t run_base_bytes_max(void)
 	return BASE_STORE_BYTES_MAX;
 }
 
-/* A VM that boots to be saved, and what it prints meanwhile. */
-struct boot {
-	struct vm *vm;
-	int job_fd;
-	int console_fd;
-	int signal_fd;
-	uint64_t start_ns;
-	uint64_t timeout_ns;
+/* One kind of saved machine that a run could start from. */
+struct kind {
+	const struct run_base_spec *spec;
+	const char *store;
+	const char *key;
+	bool is_attached;
 };
 
-/* Time in which the host had no CPU for it does not count, as far as that goes. */
-static bool is_late(const struct boot *boot)
+static int make(const struct kind *kind, struct ktstr_error *err)
 {
-	uint64_t elapsed_ns = clock_monotonic_ns() - boot->start_ns;
-
-	if (elapsed_ns < boot->timeout_ns)
-		return false;
-	return elapsed_ns - boot->timeout_ns >=
-	       cpu_wait_allowance_ns(cpu_wait_ns(vm_pid(boot->vm)), elapsed_ns, boot->timeout_ns);
-}
-
-/* Whatever it prints: it must not wait for a reader. */
-static void drain(const struct boot *boot)
-{
-	const int fds[] = { vm_com1_fd(boot->vm), vm_com2_fd(boot->vm), vm_bulk_fd(boot->vm),
-			    vm_console_fd(boot->vm) };
-	char bytes[4096];
-
-	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
-		ssize_t n;
-
-		while ((n = read(fds[i], bytes, sizeof(bytes))) > 0)
-			if (i == 0 && boot->console_fd >= 0)
-				(void)io_write_all(boot->console_fd, bytes, (size_t)n);
-	}
-}
-
-/* What QEMU cannot write to memory that is a file ends it. */
-static int fail_ended(const struct boot *boot, struct ktstr_error *err)
-{
-	int status = vm_wait(boot->vm);
-
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS)
-		return ktstr_fail(err, -ENOSPC, "there is no room for the VM's memory on the disk");
-	return ktstr_fail(err, -EPIPE, "QEMU ended before the VM had booted");
-}
-
-static int wait_until_ready(const struct boot *boot, struct ktstr_error *err)
-{
-	struct pollfd poll_fds[] = { { .fd = vm_pid_fd(boot->vm), .events = POLLIN },
-				     { .fd = boot->signal_fd, .events = POLLIN } };
-
-	for (;;) {
-		drain(boot);
-		if (job_is_awaited(boot->job_fd))
-			return 0;
-		if (poll_fds[0].revents)
-			return fail_ended(boot, err);
-		if (vm_poll(boot->vm) != VM_EVENT_NONE)
-			return ktstr_fail(err, -EPIPE, "the VM that was to be saved did not boot");
-		if (poll_fds[1].revents)
-			return ktstr_fail(err, -EINTR, "interrupted");
-		if (is_late(boot))
-			return ktstr_fail(err, -ETIMEDOUT,
-					  "the VM that was to be saved did not boot in time");
-		(void)poll(poll_fds, ARRAY_SIZE(poll_fds), LOOK_MS);
-	}
-}
-
-/* Until QEMU is gone, and what it started to write the state. Then the files are ours alone. */
-static int quit(const struct boot *boot, struct ktstr_error *err)
-{
-	uint64_t deadline_ns = clock_monotonic_ns() + QUIT_TIMEOUT_NS;
-	struct pollfd poll_fd = { .fd = vm_stderr_fd(boot->vm), .events = POLLIN };
-	int rc = vm_quit(boot->vm, err);
-	char words[512];
-
-	if (rc < 0)
-		return rc;
-	while (clock_monotonic_ns() < deadline_ns) {
-		ssize_t n = read(poll_fd.fd, words, sizeof(words));
-
-		if (n == 0)
-			return 0;
-		if (n < 0)
-			(void)poll(&poll_fd, 1, LOOK_MS);
-	}
-	return ktstr_fail(err, -ETIMEDOUT, "QEMU did not end after it saved the VM");
-}
-
-static int boot_and_save(const struct run_base_spec *spec, const struct base *base,
-			 struct ktstr_error *err)
-{
-	const struct scenario_spec *scenario = spec->prepared->spec;
-	_cleanup_free_ char *append = kernel_command_line(
-		spec->prepared->is_kvm, spec->prepared->is_virtual,
-		spec->prepared->is_kvm || spec->prepared->is_virtual ? 0 : tsc_measure_khz(),
-		spec->is_verbose);
-	const struct vm_files files = base_files(base, false);
-	struct boot boot = { .job_fd = -1,
-			     .console_fd = spec->console_fd,
-			     .signal_fd = spec->signal_fd,
-			     .start_ns = clock_monotonic_ns(),
-			     .timeout_ns = scenario->vm.boot_timeout_ns };
-	struct vm_spec vm_spec = {
-		.is_kvm = spec->prepared->is_kvm,
-		.instruction_ns = prepared_instruction_ns(spec->prepared),
-		.topology = scenario->vm.topology,
-		.memory_bytes = spec->image->memory_bytes,
-		.kernel = spec->prepared->kernel->boot,
-		.initramfs_fds = { spec->image->base_fd, -1 },
-		.append = append,
-		.job_bytes = JOB_AREA_BYTES,
-		.files = &files,
-	};
-	int rc = append ? job_new_empty(&boot.job_fd, err)
-			: ktstr_fail(err, -ENOMEM, "cannot start the VM: out of memory");
-
-	vm_spec.job_fd = boot.job_fd;
-	if (rc == 0)
-		rc = vm_start(&vm_spec, &boot.vm, err);
-	if (rc == 0)
-		rc = wait_until_ready(&boot, err);
-	if (rc == 0)
-		rc = vm_save(boot.vm, clock_monotonic_ns() + SAVE_TIMEOUT_NS, err);
-	if (rc == 0)
-		rc = quit(&boot, err);
-	vm_free(boot.vm);
-	cleanup_close(&boot.job_fd);
-	return rc;
-}
-
-static int make(const struct run_base_spec *spec, const char *store, const char *key,
-		uint64_t bytes_max, struct ktstr_error *err)
-{
-	const struct scenario_spec *scenario = spec->prepared->spec;
-	uint32_t nodes = scenario->vm.topology.numa_nodes;
+	const struct run_base_spec *spec = kind->spec;
+	const struct ktstr_topology *topology = &spec->prepared->spec->vm.topology;
 	uint64_t bytes[BASE_NODES_MAX];
 	struct base_pruned pruned;
 	struct base base;
 	int rc;
 
-	for (uint32_t i = 0; i < nodes; i++)
-		bytes[i] = qemu_node_memory(&scenario->vm.topology, spec->image->memory_bytes, i);
-	rc = base_begin(store, key, bytes, nodes, &base, err);
+	for (uint32_t i = 0; i < topology->numa_nodes; i++)
+		bytes[i] = qemu_node_memory(topology, spec->image->memory_bytes, i);
+	rc = base_begin(kind->store, kind->key, bytes, topology->numa_nodes, &base, err);
 	if (rc < 0)
 		return rc;
-	rc = boot_and_save(spec, &base, err);
+	rc = base_boot(spec, kind->is_attached, &base, err);
 	if (rc < 0) {
 		base_discard(&base);
 		return rc;
 	}
-	rc = base_commit(store, key, &base, err);
-	if (rc == 0 && base_prune(store, bytes_max, BASE_PRUNE_KEEPS_LAST, &pruned, err) < 0)
+	rc = base_commit(kind->store, kind->key, &base, err);
+	if (rc == 0 &&
+	    base_prune(kind->store, run_base_bytes_max(), BASE_PRUNE_KEEPS_LAST, &pruned, err) < 0)
 		log_warning("%s", err->text); /* it only takes more room */
 	return rc;
 }
 
-/* The right to make the one of @key, once nobody else makes it. */
-static int lock(const struct run_base_spec *spec, const char *store, const char *key,
-		struct ktstr_error *err)
+/* The right to make it, once nobody else makes it. */
+static int lock(const struct kind *kind, struct ktstr_error *err)
 {
-	struct pollfd poll_fd = { .fd = spec->signal_fd, .events = POLLIN };
+	struct pollfd poll_fd = { .fd = kind->spec->signal_fd, .events = POLLIN };
 	bool has_told = false;
 
 	for (;;) {
-		int fd = base_lock(store, key, err);
+		int fd = base_lock(kind->store, kind->key, err);
 
 		if (fd != -EBUSY)
 			return fd;
@@ -380,35 +269,165 @@ static bool is_missing(int rc)
 	return rc == -ENOENT || rc == -EBADMSG;
 }
 
-int run_base_get(const struct run_base_spec *spec, struct base *ret, struct ktstr_error *err)
+static int open_kind(const struct kind *kind, struct base *ret, struct ktstr_error *err)
 {
-	uint32_t nodes = spec->prepared->spec->vm.topology.numa_nodes;
-	_cleanup_free_ char *store = run_base_store();
-	_cleanup_free_ char *key = NULL;
-	_cleanup_close_ int lock_fd = -1;
-	uint64_t bytes_max = run_base_bytes_max();
+	return base_open(kind->store, kind->key, kind->spec->prepared->spec->vm.topology.numa_nodes,
+			 ret, err);
+}
+
+/* It was not there: make it. */
+static int make_and_open(const struct kind *kind, struct base *ret, struct ktstr_error *err)
+{
+	_cleanup_close_ int lock_fd = lock(kind, err);
 	int rc;
 
-	if (nodes > BASE_NODES_MAX || !store || bytes_max == 0)
-		return ktstr_fail(err, -ENOTSUP, "this VM is booted for each run");
-	rc = make_key(spec, &key, err);
-	if (rc < 0)
-		return rc;
-	rc = base_open(store, key, nodes, ret, err);
-	if (!is_missing(rc))
-		return rc;
-	lock_fd = lock(spec, store, key, err);
 	if (lock_fd < 0)
 		return lock_fd;
-	rc = base_open(store, key, nodes, ret, err); /* by who had the lock */
+	rc = open_kind(kind, ret, err); /* by who had the lock */
 	if (!is_missing(rc))
 		return rc;
 	if (rc == -EBADMSG)
 		log_note("%s, and is made anew", err->text);
+	else if (kind->is_attached)
+		log_note("first boot with '%s' attached, later runs start there",
+			 kind->spec->prepared->scheduler->descriptor->name);
 	else
 		log_note("first boot of this kind of VM, later runs start in a tenth of a second");
-	rc = make(spec, store, key, bytes_max, err);
-	return rc == 0 ? base_open(store, key, nodes, ret, err) : rc;
+	rc = make(kind, err);
+	return rc == 0 ? open_kind(kind, ret, err) : rc;
+}
+
+/* What is noted goes with the booted machine: its place is there, by the hash of the other key. */
+static char *note_path(const char *booted_folder, const char *attached_key)
+{
+	return str_format("%s/slow%016" PRIx64, booted_folder, base_key_hash(attached_key));
+}
+
+void run_base_note(const char *note, uint64_t attach_ns)
+{
+	int fd;
+
+	if (!note || attach_ns < RUN_BASE_ATTACH_NS)
+		return;
+	/* One that is there stays as it is. Without it all runs bring their scheduler up. */
+	fd = open(note, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		(void)close(fd); /* nothing was written */
+}
+
+/* A note that is empty asks for one to be made; one that is not says that this failed. */
+static bool is_noted(const char *note)
+{
+	struct stat status;
+
+	return note && stat(note, &status) == 0 && status.st_size == 0;
+}
+
+static void note_failure(const char *note, const char *text)
+{
+	struct ktstr_error ignored;
+
+	if (note && access(note, F_OK) == 0)
+		(void)io_replace_file(note, text, strlen(text),
+				      &ignored); /* or it is tried again */
+}
+
+/* Can the scheduler be up before the run begins? One that is expected not to start never is. */
+static bool can_attach(const struct run_base_spec *spec)
+{
+	return spec->wanted != RUN_BASE_BOOTED && !spec->prepared->spec->expect.start_error;
+}
+
+/* 1: it is in *ret; 0: the run starts from a booted one; else why it does not start. */
+static int find_attached(const struct kind *kind, const char *note, struct run_base_found *ret,
+			 struct ktstr_error *err)
+{
+	const struct run_base_spec *spec = kind->spec;
+	bool is_wanted = spec->wanted == RUN_BASE_ATTACHED;
+	int rc = open_kind(kind, &ret->base, err);
+
+	if (rc == -ENOENT && !is_wanted && (spec->prepared->is_kernels_own || !is_noted(note)))
+		return 0;
+	if (is_missing(rc))
+		rc = make_and_open(kind, &ret->base, err);
+	ret->is_attached = rc == 0;
+	if (rc == 0)
+		return 1;
+	if (rc == -EINTR || (is_wanted && spec->is_demanded))
+		return rc;
+	note_failure(note, err->text);
+	log_warning("the scheduler of this run is not up in a saved VM: %s", err->text);
+	return 0;
+}
+
+static int find(const struct run_base_spec *spec, const char *store, struct run_base_found *ret,
+		struct ktstr_error *err)
+{
+	_cleanup_free_ char *booted_key = NULL, *attached_key = NULL, *folder = NULL, *note = NULL;
+	int rc = run_base_keys(spec, &booted_key, &attached_key, err);
+	const struct kind booted = { .spec = spec, .store = store, .key = booted_key };
+	const struct kind attached = {
+		.spec = spec, .store = store, .key = attached_key, .is_attached = true
+	};
+
+	if (rc < 0)
+		return rc;
+	folder = base_folder(store, booted_key);
+	note = folder ? note_path(folder, attached_key) : NULL;
+	if (can_attach(spec))
+		rc = find_attached(&attached, note, ret, err);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	rc = open_kind(&booted, &ret->base, err);
+	if (is_missing(rc))
+		rc = make_and_open(&booted, &ret->base, err);
+	if (rc == 0 && can_attach(spec) && !spec->prepared->is_kernels_own)
+		ret->note = steal_ptr(note);
+	return rc;
+}
+
+int run_base_get(const struct run_base_spec *spec, struct run_base_found *ret,
+		 struct ktstr_error *err)
+{
+	_cleanup_free_ char *store = run_base_store();
+
+	*ret = (struct run_base_found){ 0 };
+	base_init(&ret->base);
+	if (spec->prepared->spec->vm.topology.numa_nodes > BASE_NODES_MAX || !store ||
+	    run_base_bytes_max() == 0)
+		return ktstr_fail(err, -ENOTSUP, "this VM is booted for each run");
+	return find(spec, store, ret, err);
+}
+
+void run_base_found_done(struct run_base_found *found)
+{
+	base_done(&found->base);
+	free(found->note);
+	*found = (struct run_base_found){ 0 };
+	base_init(&found->base);
+}
+
+int run_base_stream(const struct base *base, char **ret, size_t *ret_length,
+		    struct ktstr_error *err)
+{
+	_cleanup_free_ char *bytes = NULL;
+	struct stat status;
+	ssize_t n;
+
+	if (fstat(base->stream_fd, &status) < 0)
+		return ktstr_fail(err, -errno, "cannot read the stream of the saved VM: %s",
+				  strerror(errno));
+	if ((uint64_t)status.st_size > RUN_BASE_STREAM_MAX)
+		return ktstr_fail(err, -EFBIG, "the stream of the saved VM is too long");
+	bytes = malloc((size_t)status.st_size + 1);
+	if (!bytes)
+		return ktstr_fail(err, -ENOMEM, "no memory for the stream of the saved VM");
+	n = pread(base->stream_fd, bytes, (size_t)status.st_size, 0);
+	if (n != (ssize_t)status.st_size)
+		return ktstr_fail(err, -EIO, "the stream of the saved VM cannot be read");
+	*ret = steal_ptr(bytes);
+	*ret_length = (size_t)n;
+	return 0;
 }
 
 void run_base_distrust(struct base *base)

@@ -146,7 +146,7 @@ int record_meta(const struct prepared *p, const struct run_options *options,
 		.host_cpus = cpus > 0 ? (uint32_t)cpus : 0,
 		.host_uname = host_name(&ok),
 		.command = record_command(options->words, options->word_count, options->has_seed,
-					  p->spec->seed),
+					  p->spec->seed, machine->is_attached),
 		.console_log = copy(record->console_path, &ok),
 	};
 
@@ -191,12 +191,15 @@ int record_add_word(struct str *out, const char *word)
 	return rc == 0 ? str_add(out, "'") : rc;
 }
 
-char *record_command(char *const *words, size_t count, bool has_seed, uint64_t seed)
+char *record_command(char *const *words, size_t count, bool has_seed, uint64_t seed,
+		     bool is_attached)
 {
 	struct str out = { 0 };
+	bool has_base = false;
 	int rc = 0;
 
 	for (size_t i = 0; i < count && rc == 0; i++) {
+		has_base |= str_starts(words[i], "--ba"); /* of --base, which can be shortened */
 		if (strcmp(words[i], "--run-dir") == 0)
 			i++;
 		else if (!str_starts(words[i], "--run-dir="))
@@ -204,6 +207,8 @@ char *record_command(char *const *words, size_t count, bool has_seed, uint64_t s
 	}
 	if (rc == 0 && !has_seed)
 		rc = str_addf(&out, " --seed %" PRIu64, seed);
+	if (rc == 0 && is_attached && !has_base)
+		rc = str_add(&out, " --base attached");
 	if (rc < 0) {
 		str_done(&out);
 		return NULL;

@@ -46,8 +46,16 @@ static char *guest_plugin_path(const struct plugin *plugin)
 			  plugin_kind_name(plugin->descriptor->kind), plugin->descriptor->name);
 }
 
-/* The plugins that the agent may load: all but checkers. */
-static int list_plugins(const struct prepared *p, struct job *job, struct ktstr_error *err)
+/* Does it go into the scheduler's part? Of checkers the guest gets none. */
+static bool is_in_part(const struct prepared *p, const struct plugin *plugin, bool is_scheduler)
+{
+	return plugin->descriptor->kind != KTSTR_KIND_CHECKER &&
+	       (plugin == p->scheduler) == is_scheduler;
+}
+
+/* Those that the agent may load: with @is_scheduler the run's own scheduler alone. */
+static int list_plugins(const struct prepared *p, bool is_scheduler, struct job *job,
+			struct ktstr_error *err)
 {
 	size_t count;
 	struct plugin *const *loaded = registry_loaded(p->registry, &count);
@@ -59,7 +67,8 @@ static int list_plugins(const struct prepared *p, struct job *job, struct ktstr_
 		const struct ktstr_plugin *d = loaded[i]->descriptor;
 		struct job_plugin *entry = &job->plugins[job->plugin_count];
 
-		if (d->kind == KTSTR_KIND_CHECKER)
+		if (!is_in_part(p, loaded[i], true) &&
+		    (is_scheduler || !is_in_part(p, loaded[i], false)))
 			continue;
 		*entry = (struct job_plugin){ .kind = d->kind,
 					      .crc32 = loaded[i]->crc32,
@@ -90,8 +99,33 @@ static int list_staged(const struct prepared *p, struct job *job, struct ktstr_e
 	return 0;
 }
 
-static int add_job_file(const struct prepared *p, struct initramfs *archive,
-			struct ktstr_error *err)
+static int add_job(struct initramfs *archive, const char *path, const struct job *job,
+		   struct ktstr_error *err)
+{
+	struct str bytes = { 0 };
+	int rc = job_encode(job, &bytes);
+
+	if (rc < 0)
+		rc = ktstr_fail(err, -ENOMEM, "cannot build the image: out of memory");
+	if (rc == 0)
+		rc = initramfs_add_data(archive, path, 0644, bytes.data, bytes.length, err);
+	str_done(&bytes);
+	return rc;
+}
+
+/* What of a job is its own and not borrowed. */
+static void job_lists_done(struct job *job)
+{
+	for (size_t i = 0; i < job->plugin_count; i++) {
+		free(job->plugins[i].name);
+		free(job->plugins[i].path);
+	}
+	free(job->plugins);
+	free(job->staged);
+}
+
+static int add_whole_job(const struct prepared *p, struct initramfs *archive,
+			 struct ktstr_error *err)
 {
 	const char *slash = strrchr(p->spec->source.name, '/');
 	/* All but the lists is borrowed from the scenario. Where its file lies is nothing to the
@@ -106,27 +140,53 @@ static int add_job_file(const struct prepared *p, struct initramfs *archive,
 		.scenario = (char *)p->scenario->descriptor->name,
 		.scenario_params = p->spec->scenario.params,
 	};
-	struct str bytes = { 0 };
-	int rc = list_plugins(p, &job, err);
+	int rc = list_plugins(p, false, &job, err);
 
 	if (rc == 0)
 		rc = list_staged(p, &job, err);
-	if (rc == 0 && job_encode(&job, &bytes) < 0)
-		rc = ktstr_fail(err, -ENOMEM, "cannot build the image: out of memory");
 	if (rc == 0)
-		rc = initramfs_add_data(archive, INITRAMFS_JOB, 0644, bytes.data, bytes.length,
-					err);
-	for (size_t i = 0; i < job.plugin_count; i++) {
-		free(job.plugins[i].name);
-		free(job.plugins[i].path);
-	}
-	free(job.plugins);
-	free(job.staged);
-	str_done(&bytes);
+		rc = add_job(archive, INITRAMFS_JOB, &job, err);
+	job_lists_done(&job);
 	return rc;
 }
 
-static int add_plugins(const struct prepared *p, struct initramfs *archive, struct ktstr_error *err)
+static void forget_places(struct node *node)
+{
+	node->line = node->column = node->key_line = node->key_column = 0;
+	for (size_t i = 0; i < node->child_count; i++)
+		forget_places(node->children[i]);
+}
+
+/* The same for all runs whose schedulers come up in the same way, wherever they are described. */
+static int add_scheduler_job(const struct prepared *p, struct initramfs *archive,
+			     struct ktstr_error *err)
+{
+	const struct node *given = p->spec->scheduler.params;
+	const struct node *params = given && given->child_count > 0 ? given : NULL;
+	struct job job = {
+		.source_name = (char *)"",
+		.topology = p->spec->vm.topology,
+		.scheduler = (char *)p->scheduler->descriptor->name,
+		.scheduler_params = params ? node_clone(params) : NULL,
+		.scheduler_timeout_ns = p->spec->scheduler_timeout_ns,
+	};
+	int rc = params && !job.scheduler_params
+			 ? ktstr_fail(err, -ENOMEM, "cannot build the image: out of memory")
+			 : 0;
+
+	if (job.scheduler_params)
+		forget_places(job.scheduler_params);
+	if (rc == 0)
+		rc = list_plugins(p, true, &job, err);
+	if (rc == 0)
+		rc = add_job(archive, INITRAMFS_SCHEDULER_JOB, &job, err);
+	node_free(job.scheduler_params);
+	job_lists_done(&job);
+	return rc;
+}
+
+static int add_plugins(const struct prepared *p, bool is_scheduler, struct initramfs *archive,
+		       struct ktstr_error *err)
 {
 	size_t count;
 	struct plugin *const *loaded = registry_loaded(p->registry, &count);
@@ -135,7 +195,7 @@ static int add_plugins(const struct prepared *p, struct initramfs *archive, stru
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		_cleanup_free_ char *path = guest_plugin_path(loaded[i]);
 
-		if (loaded[i]->descriptor->kind == KTSTR_KIND_CHECKER)
+		if (!is_in_part(p, loaded[i], is_scheduler))
 			continue;
 		if (!path)
 			return ktstr_fail(err, -ENOMEM, "cannot build the image: out of memory");
@@ -164,13 +224,16 @@ static enum elf_kind elf_kind_of(const char *path)
 		       : ELF_OTHER;
 }
 
-static int add_payload(const struct prepared *p, struct initramfs *archive, struct ktstr_error *err)
+static int add_payload(const struct prepared *p, bool is_scheduler, struct initramfs *archive,
+		       struct ktstr_error *err)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < p->needs.file_count && rc == 0; i++) {
 		const struct run_needs_file *file = &p->needs.files[i];
 
+		if (file->is_schedulers != is_scheduler)
+			continue;
 		if (elf_kind_of(file->host_path) == ELF_PROGRAM)
 			rc = initramfs_add_elf(archive, file->guest_path, file->host_path, err);
 		else
@@ -179,15 +242,17 @@ static int add_payload(const struct prepared *p, struct initramfs *archive, stru
 	return rc;
 }
 
-static int build_job(const struct prepared *p, struct initramfs *archive, struct ktstr_error *err)
+static int build_part(const struct prepared *p, bool is_scheduler, struct initramfs *archive,
+		      struct ktstr_error *err)
 {
-	int rc = add_job_file(p, archive, err);
+	int rc = is_scheduler ? add_scheduler_job(p, archive, err) : add_whole_job(p, archive, err);
 
 	if (rc == 0)
-		rc = add_plugins(p, archive, err);
+		rc = add_plugins(p, is_scheduler, archive, err);
 	if (rc == 0)
-		rc = add_payload(p, archive, err);
-	if (rc == 0)
+		rc = add_payload(p, is_scheduler, archive, err);
+	/* Whichever part an agent begins with. */
+	if (rc == 0 && is_scheduler)
 		rc = initramfs_add_data(archive, INITRAMFS_SENTINEL, 0644, "", 0, err);
 	return rc;
 }
@@ -212,8 +277,9 @@ static uint64_t mib(uint64_t bytes)
 /* Settle the guest's memory. */
 static int choose_memory(const struct prepared *p, struct image *image, struct ktstr_error *err)
 {
-	uint64_t unpacked =
-		initramfs_unpacked_bytes(image->base) + initramfs_unpacked_bytes(image->job);
+	uint64_t unpacked = initramfs_unpacked_bytes(image->base) +
+			    initramfs_unpacked_bytes(image->scheduler) +
+			    initramfs_unpacked_bytes(image->job);
 	struct memory_needs needs = {
 		.kernel_bytes = kernel_bytes(p->kernel),
 		.initramfs_bytes = image->loaded_bytes,
@@ -238,34 +304,47 @@ static int choose_memory(const struct prepared *p, struct image *image, struct k
 			  needs.cpus);
 }
 
+/* One part of the job, above @below. */
+static int build_archive(const struct prepared *p, bool is_scheduler, const struct initramfs *below,
+			 struct initramfs **ret, struct job_archive *ret_archive,
+			 struct ktstr_error *err)
+{
+	int rc = initramfs_new(ret, err);
+
+	if (rc < 0)
+		return rc;
+	initramfs_set_below(*ret, below);
+	rc = build_part(p, is_scheduler, *ret, err);
+	if (rc == 0)
+		rc = initramfs_finish(*ret, &ret_archive->fd, &ret_archive->length, err);
+	return rc == 0 ? job_archive_check(ret_archive, err) : rc;
+}
+
 static int build(const struct prepared *p, const struct run_paths *paths, struct image *image,
 		 struct ktstr_error *err)
 {
-	uint64_t base_length = 0, job_length = 0;
+	struct job_archive scenario = { .fd = -1 };
 	int rc = initramfs_new(&image->base, err);
 
 	if (rc == 0)
 		rc = build_base(paths, image->base, err);
 	if (rc == 0)
-		rc = initramfs_finish(image->base, &image->base_fd, &base_length, err);
+		rc = initramfs_finish(image->base, &image->base_fd, &image->loaded_bytes, err);
 	if (rc == 0)
-		rc = initramfs_new(&image->job, err);
-	if (rc < 0)
-		return rc;
-	initramfs_set_below(image->job, image->base);
-	rc = build_job(p, image->job, err);
+		rc = build_archive(p, true, image->base, &image->scheduler,
+				   &image->scheduler_archive, err);
 	if (rc == 0)
-		rc = initramfs_finish(image->job, &image->job_fd, &job_length, err);
-	image->loaded_bytes = base_length;
+		rc = build_archive(p, false, image->scheduler, &image->job, &scenario, err);
+	image->job_fd = scenario.fd;
 	if (rc == 0)
 		rc = choose_memory(p, image, err);
-	return rc == 0 ? job_publish(image->job_fd, job_length, p->spec->seed, err) : rc;
+	return rc == 0 ? job_publish(&scenario, &image->scheduler_archive, p->spec->seed, err) : rc;
 }
 
 int image_build(const struct prepared *p, const struct run_paths *paths, struct image *ret,
 		struct ktstr_error *err)
 {
-	struct image image = { .base_fd = -1, .job_fd = -1 };
+	struct image image = IMAGE_NONE;
 	int rc = build(p, paths, &image, err);
 
 	if (rc < 0) {
@@ -281,6 +360,7 @@ void image_done(struct image *image)
 	if (!image)
 		return;
 	initramfs_free(image->job);
+	initramfs_free(image->scheduler);
 	initramfs_free(image->base);
-	*image = (struct image){ .base_fd = -1, .job_fd = -1 };
+	*image = IMAGE_NONE;
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "judge/verdict.h"
+#include "ktstr/plugin.h"
 #include "ktstr/topology.h"
 #include "report/meta.h"
 #include "report/table.h"
@@ -25,6 +26,7 @@ struct kind {
 	char release[80]; /* "": not known */
 	struct ktstr_topology topology;
 	uint64_t memory_bytes;
+	char scheduler[KTSTR_NAME_MAX + 1]; /* that is up in it; "": none */
 };
 
 /* What stands behind @start at the beginning of a line. */
@@ -44,6 +46,7 @@ static struct kind read_kind(const char *key)
 	const char *release = find_line(key, RUN_BASE_RELEASE);
 	const char *topology = find_line(key, RUN_BASE_TOPOLOGY);
 	const char *memory = find_line(key, RUN_BASE_MEMORY);
+	const char *scheduler = find_line(key, RUN_BASE_SCHEDULER);
 	struct kind kind = { 0 };
 	struct ktstr_topology *t = &kind.topology;
 
@@ -52,6 +55,9 @@ static struct kind read_kind(const char *key)
 	if (topology && sscanf(topology, "%" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32,
 			       &t->numa_nodes, &t->llcs, &t->cores, &t->threads) != 4)
 		*t = (struct ktstr_topology){ 0 };
+	if (scheduler)
+		str_copy_line(kind.scheduler, sizeof(kind.scheduler), scheduler,
+			      strcspn(scheduler, "\n"));
 	if (memory)
 		kind.memory_bytes = strtoull(memory, NULL, 10);
 	return kind;
@@ -102,6 +108,8 @@ static int add_row(struct table *table, const struct base_entry *entry)
 				t->numa_nodes, t->llcs, t->cores, t->threads);
 	if (rc == 0)
 		rc = table_cell(table, "%" PRIu64 " MiB", kind.memory_bytes / MIB);
+	if (rc == 0)
+		rc = table_cell(table, "%s", kind.scheduler);
 	return rc;
 }
 
@@ -109,8 +117,9 @@ static int show_text(const struct base_entry *entries, size_t count,
 		     const struct run_options *options)
 {
 	static const struct table_column columns[] = {
-		{ "", true },	    { "saved VM", true }, { "on disk", false }, { "used", false },
-		{ "kernel", true }, { "CPUs", false },	  { "n/l/c/t", true },	{ "memory", false },
+		{ "", true },	     { "saved VM", true }, { "on disk", false },
+		{ "used", false },   { "kernel", true },   { "CPUs", false },
+		{ "n/l/c/t", true }, { "memory", false },  { "attached", true },
 	};
 	bool has_damaged = false;
 	uint64_t bytes = 0;
@@ -141,12 +150,13 @@ static json_t *entry_json(const struct base_entry *entry)
 	struct kind kind = read_kind(entry->key);
 	const struct ktstr_topology *t = &kind.topology;
 
-	return json_pack("{so sI sI sb so s{sI sI sI sI} sI}", "name", json_text(entry->name),
+	return json_pack("{so sI sI sb so s{sI sI sI sI} sI so}", "name", json_text(entry->name),
 			 "bytes", (json_int_t)entry->bytes, "age_s", (json_int_t)age_of(entry),
 			 "is_whole", entry->is_whole, "kernel", json_text(kind.release), "topology",
 			 "numa_nodes", (json_int_t)t->numa_nodes, "llcs", (json_int_t)t->llcs,
 			 "cores", (json_int_t)t->cores, "threads", (json_int_t)t->threads,
-			 "memory_bytes", (json_int_t)kind.memory_bytes);
+			 "memory_bytes", (json_int_t)kind.memory_bytes, "scheduler",
+			 kind.scheduler[0] ? json_text(kind.scheduler) : json_null());
 }
 
 static int show(const struct base_entry *entries, size_t count, const struct run_options *options)

@@ -40,6 +40,7 @@ static int need_kernel_config(struct ktstr_needs *public_needs, const char *opti
 	if (!option || !is_option_name(option))
 		return ktstr_fail(err, -EINVAL, "it needs the kernel option '%s', which is no name",
 				  option ? option : "(null)");
+	needs->asked++;
 	for (size_t i = 0; i < needs->option_count; i++)
 		if (strcmp(needs->options[i].option, option) == 0)
 			return 0;
@@ -86,9 +87,11 @@ static int add_file(struct run_needs *needs, const char *host_path, const char *
 
 	if (rc < 0)
 		return rc;
+	needs->asked++;
 	for (size_t i = 0; i < needs->file_count; i++) {
 		if (strcmp(needs->files[i].guest_path, guest_path) != 0)
 			continue;
+		needs->files[i].is_schedulers |= needs->is_asking_scheduler;
 		if (strcmp(needs->files[i].host_path, host_path) == 0)
 			return 0;
 		return ktstr_fail(err, -EEXIST, "cannot ship '%s' as '%s': '%s' is shipped there",
@@ -101,7 +104,8 @@ static int add_file(struct run_needs *needs, const char *host_path, const char *
 	if (!more)
 		return no_memory(err);
 	needs->files = more;
-	entry = (struct run_needs_file){ strdup(host_path), strdup(guest_path) };
+	entry = (struct run_needs_file){ strdup(host_path), strdup(guest_path),
+					 needs->is_asking_scheduler };
 	if (!entry.host_path || !entry.guest_path) {
 		free(entry.host_path);
 		free(entry.guest_path);

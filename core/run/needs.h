@@ -3,6 +3,7 @@
 #ifndef RUN_NEEDS_H
 #define RUN_NEEDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,8 +34,11 @@ struct run_needs {
 	struct run_needs_file {
 		char *host_path;
 		char *guest_path;
+		bool is_schedulers; /* the run's own scheduler asked for it, too */
 	} * files;
 	size_t file_count;
+	uint32_t asked;		  /* how often a kernel option or a file was asked for */
+	bool is_asking_scheduler; /* the run's own is being asked */
 };
 
 /* @spec and @registry are borrowed until run_needs_done(). */

@@ -138,6 +138,7 @@ static int prepare_scheduler(struct prepared *p, const struct run_options *optio
 	struct plugin_ref *ref = &p->spec->scheduler;
 	struct plugin_ref given = { 0 };
 	char name[128];
+	uint32_t asked;
 	int rc;
 
 	if (options->scheduler) {
@@ -156,7 +157,13 @@ static int prepare_scheduler(struct prepared *p, const struct run_options *optio
 	}
 	rc = bind_plugin(p->registry, p->scheduler, ref->params, &source, &p->scheduler_values,
 			 err);
-	return rc == 0 ? ask_needs(p, p->scheduler, p->scheduler_values, &source, ref, err) : rc;
+	asked = p->needs.asked;
+	p->needs.is_asking_scheduler = true;
+	if (rc == 0)
+		rc = ask_needs(p, p->scheduler, p->scheduler_values, &source, ref, err);
+	p->needs.is_asking_scheduler = false;
+	p->is_kernels_own = p->needs.asked == asked;
+	return rc;
 }
 
 static int prepare_staged(struct prepared *p, struct ktstr_error *err)
@@ -333,8 +340,10 @@ static int prepare_all(struct prepared *p, const char *scenario, const struct ru
 {
 	int rc = load_scenario(scenario, options, &p->spec, err);
 
-	if (rc == 0)
-		rc = override_spec(p->spec, options, err);
+	if (rc < 0)
+		return rc;
+	p->is_seed_drawn = !options->has_seed && !options->has_drawn_seed && !p->spec->has_seed;
+	rc = override_spec(p->spec, options, err);
 	if (rc < 0)
 		return rc;
 	rc = topology_check(&p->spec->vm.topology, err);

@@ -39,6 +39,8 @@ struct prepared {
 	struct prepared_checker *checkers;
 	size_t checker_count;
 	struct run_needs needs;
+	bool is_seed_drawn;    /* for this run alone: nobody can expect another one like it */
+	bool is_kernels_own;   /* the scheduler needs nothing that not every kernel has */
 	struct kernel *kernel; /* by prepare_kernel() */
 	/* By prepare_machine(): */
 	bool is_kvm;

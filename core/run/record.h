@@ -60,6 +60,7 @@ struct record_machine {
 	uint64_t memory_bytes;
 	char *const *argv;	  /* of QEMU */
 	const char *base_id;	  /* of the saved VM that it started from; NULL: it booted */
+	bool is_attached;	  /* the run's scheduler was up in that */
 	struct meta_again *again; /* taken, and left empty; NULL: not known */
 };
 
@@ -80,9 +81,10 @@ int record_timing(struct record *record, const char *name, uint64_t host_ns,
 
 /*
  * The command that runs it again: @words quoted for a shell, without --run-dir (its folder is full
- * now) and with --seed. NULL when out of memory.
+ * now), with --seed, and with --base where @is_attached. NULL when out of memory.
  */
-char *record_command(char *const *words, size_t count, bool has_seed, uint64_t seed);
+char *record_command(char *const *words, size_t count, bool has_seed, uint64_t seed,
+		     bool is_attached);
 
 /* Append one word of such a command. 0 or -ENOMEM. */
 int record_add_word(struct str *out, const char *word);

@@ -90,6 +90,8 @@ static int choose_options(struct replay *r, struct ktstr_error *err)
 	options->kernel = meta->kernel_path;
 	options->is_cold = !meta->base[0];
 	options->is_restored = meta->base[0];
+	/* See struct started. */
+	options->base = strchr(meta->base, '+') ? RUN_BASE_ATTACHED : RUN_BASE_BOOTED;
 	options->has_accel = true;
 	options->accel = strcmp(meta->accel, "kvm") == 0 ? ACCEL_KVM : ACCEL_TCG;
 	options->has_clock = true;

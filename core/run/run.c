@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "coord/coord.h"
 #include "report/facts.h"
-#include "run/answer.h"
 #include "run/base.h"
 #include "run/budget.h"
 #include "run/cpu_wait.h"
@@ -25,20 +24,14 @@
 #include "run/signals.h"
 #include "run/stats.h"
 #include "run/single.h"
+#include "run/start.h"
 #include "run/vm_ops.h"
-#include "vm/qemu_argv.h"
-#include "vm/tsc.h"
 #include "vm/vm.h"
-#include "wire/job_area.h"
 
-/* From SCENARIO_END to END: workers are stopped and the scheduler is taken down. */
 /* So much longer than a scheduler may take to start, the host waits for the start of the scenario.
  */
 #define SCHEDULER_MARGIN_NS (10 * NS_PER_S)
-/* For QEMU to take up a saved machine. */
-#define RESTORE_TIMEOUT_NS (20 * NS_PER_S)
-/* For the guest of a restored machine to say something: one whose clocks are wrong may hang. */
-#define ANSWER_TIMEOUT_NS (5 * NS_PER_S)
+/* From SCENARIO_END to END: workers are stopped and the scheduler is taken down. */
 #define TEARDOWN_TIMEOUT_NS (30 * NS_PER_S)
 
 struct run {
@@ -53,9 +46,8 @@ struct run {
 	bool has_run; /* the coordinator ran: what is recorded stays */
 	uint32_t jobs;
 	struct budget *budget; /* NULL: not taken */
-	struct vm *vm;
+	struct started started;
 	struct meta_again again; /* until it is recorded */
-	char *base_id;		 /* of the saved VM that this one started from; NULL: it booted */
 	struct signals signals;
 	struct observe observe;
 	/* Milestones since the start; 0: it did not happen. */
@@ -172,113 +164,20 @@ static int stage_budget(struct run *run, struct ktstr_error *err)
 	return 0;
 }
 
-/* Boot it for this run alone. */
-static int boot(struct run *run, struct vm_spec *spec, struct ktstr_error *err)
+static int stage_vm(struct run *run, struct ktstr_error *err)
 {
-	bool is_virtual = run->prepared->is_virtual;
-	_cleanup_free_ char *append = kernel_command_line(
-		spec->is_kvm, is_virtual, spec->is_kvm || is_virtual ? 0 : tsc_measure_khz(),
-		run_is_kernel_verbose(run->options));
-	int rc;
-
-	if (!append)
-		return ktstr_fail(err, -ENOMEM, "cannot start the VM: out of memory");
-	spec->append = append;
-	rc = vm_start(spec, &run->vm, err);
-	spec->append = NULL;
-	return rc;
-}
-
-/* Is it the one that this run is to start from? */
-static int check_base(struct run *run, const struct base *base, struct ktstr_error *err)
-{
-	const struct recorded *recorded = run->options->recorded;
-	const char *then = recorded ? recorded->facts->meta->base : "";
-
-	if (base_id(base, &run->base_id) < 0)
-		return ktstr_fail(err, -EIO, "the saved VM cannot be read");
-	if (!then[0] || strcmp(then, run->base_id) == 0)
-		return 0;
-	if (!run->options->is_forced)
-		return ktstr_fail(
-			err, -ESTALE,
-			"the one that the run started from, '%s', is gone, and the one of "
-			"its kind is '%s'; --force takes that",
-			then, run->base_id);
-	log_warning("the saved VM that the run started from, '%s', is gone; this one is '%s'", then,
-		    run->base_id);
-	return 0;
-}
-
-/* Start from a saved machine. Whatever is wrong with that, the run can boot. */
-static int restore(struct run *run, struct vm_spec *spec, struct ktstr_error *err)
-{
-	const struct run_base_spec base_spec = {
+	const struct start_spec spec = {
+		.options = run->options,
 		.prepared = run->prepared,
 		.image = &run->image,
-		.is_verbose = run_is_kernel_verbose(run->options),
 		.console_fd = run->record.console_fd,
 		.signal_fd = run->signals.fd,
 	};
-	struct vm_files files;
-	struct base base;
-	int rc = run_base_get(&base_spec, &base, err);
+	int rc = start_vm(&spec, &run->started, err);
 
-	if (rc < 0)
-		return rc;
-	rc = check_base(run, &base, err);
-	if (rc < 0) {
-		base_done(&base);
-		return rc;
-	}
-	files = base_files(&base, true);
-	spec->files = &files;
-	rc = vm_start(spec, &run->vm, err);
-	spec->files = NULL;
-	if (rc == 0)
-		rc = vm_wait_restored(run->vm, clock_monotonic_ns() + RESTORE_TIMEOUT_NS, err);
-	/* What flows out of a virtual machine is a file, and its clocks are as it is. */
-	if (rc == 0 && !run->prepared->is_virtual)
-		rc = answer_wait(run->vm, run->signals.fd, ANSWER_TIMEOUT_NS, err);
-	if (rc < 0) {
-		vm_free(steal_ptr(run->vm));
-		free(steal_ptr(run->base_id));
-	}
-	if (rc < 0 && rc != -EINTR)
-		run_base_distrust(&base);
-	else
-		base_done(&base);
-	return rc;
-}
-
-static int stage_vm(struct run *run, struct ktstr_error *err)
-{
-	const struct prepared *p = run->prepared;
-	struct vm_spec spec = {
-		.is_kvm = p->is_kvm,
-		.instruction_ns = prepared_instruction_ns(p),
-		.seed = p->spec->seed,
-		.topology = p->spec->vm.topology,
-		.memory_bytes = run->image.memory_bytes,
-		.kernel = p->kernel->boot,
-		.initramfs_fds = { run->image.base_fd, -1 },
-		.job_fd = run->image.job_fd,
-		.job_bytes = JOB_AREA_BYTES,
-	};
-	int rc;
-
-	rc = run->options->is_cold ? -ENOTSUP : restore(run, &spec, err);
-	if (rc < 0 && run->options->is_restored)
-		return ktstr_prefix(err, "this run cannot start from a saved VM");
-	if (rc < 0) {
-		if (rc != -ENOTSUP && rc != -EINTR)
-			log_warning("this run boots, because no saved VM can be had: %s",
-				    err->text);
-		rc = boot(run, &spec, err);
-	}
 	run->qemu_ns = since_start(run);
 	if (rc == 0)
-		budget_set_vm(run->budget, vm_pid(run->vm));
+		budget_set_vm(run->budget, vm_pid(run->started.vm));
 	return rc;
 }
 
@@ -295,8 +194,9 @@ static int stage_meta(struct run *run, struct ktstr_error *err)
 	};
 	struct meta meta;
 	const struct record_machine machine = { .memory_bytes = run->image.memory_bytes,
-						.argv = vm_argv(run->vm),
-						.base_id = run->base_id,
+						.argv = vm_argv(run->started.vm),
+						.base_id = run->started.base_id,
+						.is_attached = run->started.is_attached,
 						.again = &run->again };
 	int rc = record_meta(run->prepared, run->options, &run->record, &machine, &meta, err);
 
@@ -314,22 +214,25 @@ static int stage_meta(struct run *run, struct ktstr_error *err)
 static int stage_coord(struct run *run, struct ktstr_error *err)
 {
 	const struct prepared *p = run->prepared;
+	struct vm *vm = run->started.vm;
 	struct coord_spec spec = {
 		.start_ns = run->start_ns,
-		.bulk_fd = vm_bulk_fd(run->vm),
-		.are_files = vm_news_fd(run->vm) >= 0,
-		.news_fd = vm_news_fd(run->vm),
-		.com1_fd = vm_com1_fd(run->vm),
-		.com2_fd = vm_com2_fd(run->vm),
-		.monitor_fd = vm_monitor_fd(run->vm),
-		.pid_fd = vm_pid_fd(run->vm),
-		.stderr_fd = vm_stderr_fd(run->vm),
+		.prefix = run->started.prefix,
+		.prefix_length = run->started.prefix_length,
+		.bulk_fd = vm_bulk_fd(vm),
+		.are_files = vm_news_fd(vm) >= 0,
+		.news_fd = vm_news_fd(vm),
+		.com1_fd = vm_com1_fd(vm),
+		.com2_fd = vm_com2_fd(vm),
+		.monitor_fd = vm_monitor_fd(vm),
+		.pid_fd = vm_pid_fd(vm),
+		.stderr_fd = vm_stderr_fd(vm),
 		.kill_evt = -1,
 		.sys_rdy_evt = -1,
 		.signal_fd = run->signals.fd,
-		.console_fd = vm_console_fd(run->vm),
-		.debugger_fd = vm_debugger_fd(run->vm),
-		.vm = run->vm,
+		.console_fd = vm_console_fd(vm),
+		.debugger_fd = vm_debugger_fd(vm),
+		.vm = vm,
 		.vm_ops = &run_vm_ops,
 		.runfile = run->record.writer,
 		.console_log_fd = run->record.console_fd,
@@ -349,19 +252,21 @@ static int stage_coord(struct run *run, struct ktstr_error *err)
 	run->observe.scheduler = p->scheduler->descriptor->name;
 	run->observe.scenario = p->scenario->descriptor->name;
 	observe_phase(&run->observe, "kernel", p->kernel->release);
-	rc = run_stats_start(&stats, run->record.folder, vm_stats_fd(run->vm),
+	rc = run_stats_start(&stats, run->record.folder, vm_stats_fd(vm),
 			     run->options->stats_interval_ns, run->start_ns, err);
 	if (rc < 0)
 		return rc;
 	rc = coord_run(&spec, &run->result, err);
 	run_stats_stop(&stats);
 	run->has_run = rc == 0;
+	if (rc == 0 && run->result.attached_ns > run->result.ready_ns)
+		run_base_note(run->started.note, run->result.attached_ns - run->result.ready_ns);
 	return rc;
 }
 
 static int stage_close(struct run *run, struct ktstr_error *err)
 {
-	vm_free(steal_ptr(run->vm));
+	started_done(&run->started);
 	budget_release(steal_ptr(run->budget));
 	image_done(&run->image);
 	if (run->result.end != COORD_END_STREAM)
@@ -461,7 +366,7 @@ static int exit_code_of(const struct run *run, const struct stage *stage, int rc
 
 static void run_done(struct run *run)
 {
-	vm_free(run->vm);
+	started_done(&run->started);
 	budget_release(run->budget);
 	image_done(&run->image);
 	if (run->has_run)
@@ -469,7 +374,6 @@ static void run_done(struct run *run)
 	else
 		record_discard(&run->record);
 	prepared_free(run->prepared);
-	free(run->base_id);
 	meta_again_done(&run->again);
 	run_paths_done(&run->paths);
 	verdict_done(&run->verdict);
@@ -483,7 +387,7 @@ static struct run run_new(const char *scenario, const struct run_options *option
 		.scenario = scenario,
 		.start_ns = clock_monotonic_ns(),
 		.start_realtime_ns = clock_now_ns(CLOCK_REALTIME),
-		.image = { .base_fd = -1, .job_fd = -1 },
+		.image = IMAGE_NONE,
 		.record = { .console_fd = -1, .run_fd = -1 },
 		.signals = { .fd = -1 },
 	};

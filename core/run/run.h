@@ -19,6 +19,12 @@
 #include "config/scenario.h"
 
 struct recorded;
+/* Where a run begins that does not boot. */
+enum run_base {
+	RUN_BASE_AUTO,	   /* the first or the second of those below */
+	RUN_BASE_BOOTED,   /* with an agent that waits for its job */
+	RUN_BASE_ATTACHED, /* with the scheduler up, too */
+};
 
 struct run_options {
 	/* Results. */
@@ -42,7 +48,8 @@ struct run_options {
 	const char *kernel;	/* NULL: as the scenario says */
 	bool is_cold;		/* boot, also where a saved VM could be restored */
 	bool is_restored;	/* never boot: without a saved VM the run fails */
-	bool is_if_missing;	/* for run_fetch_kernel(): leave a kernel that is there alone */
+	enum run_base base;
+	bool is_if_missing; /* for run_fetch_kernel(): leave a kernel that is there alone */
 	bool has_accel;
 	enum accel accel;
 	bool has_clock;

@@ -7,14 +7,12 @@
 
 #define BASE_KEY "key"
 #define BASE_STATE "state"
+#define BASE_STREAM "stream"
 #define BASE_NEW_PREFIX ".new-"
 #define BASE_LOCK_PREFIX "."
 
 /* Remove a folder with files in it, as far as that goes. */
 void base_folder_remove(const char *folder);
-
-/* What a base is named by, in 16 digits. */
-uint64_t base_hash(const char *key);
 
 /* The key in a base's folder; NULL when there is none. The caller frees. */
 char *base_key_read(const char *folder);

@@ -66,7 +66,7 @@ static bool is_name_of(const char *name, const char *key)
 {
 	char wanted[17];
 
-	(void)snprintf(wanted, sizeof(wanted), "%016" PRIx64, base_hash(key));
+	(void)snprintf(wanted, sizeof(wanted), "%016" PRIx64, base_key_hash(key));
 	return strcmp(name, wanted) == 0;
 }
 

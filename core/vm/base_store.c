@@ -23,7 +23,7 @@
 
 void base_init(struct base *base)
 {
-	*base = (struct base){ .state_fd = -1 };
+	*base = (struct base){ .state_fd = -1, .stream_fd = -1 };
 	for (size_t i = 0; i < ARRAY_SIZE(base->memory_fds); i++)
 		base->memory_fds[i] = -1;
 }
@@ -33,6 +33,7 @@ void base_done(struct base *base)
 	for (size_t i = 0; i < ARRAY_SIZE(base->memory_fds); i++)
 		cleanup_close(&base->memory_fds[i]);
 	cleanup_close(&base->state_fd);
+	cleanup_close(&base->stream_fd);
 	free(base->folder);
 	base_init(base);
 }
@@ -45,7 +46,7 @@ struct vm_files base_files(const struct base *base, bool is_saved)
 }
 
 /* FNV-1a. Not secret: the key itself is compared. */
-uint64_t base_hash(const char *key)
+uint64_t base_key_hash(const char *key)
 {
 	uint64_t value = UINT64_C(0xcbf29ce484222325);
 
@@ -54,9 +55,9 @@ uint64_t base_hash(const char *key)
 	return value;
 }
 
-static char *folder_of(const char *store, const char *key)
+char *base_folder(const char *store, const char *key)
 {
-	return str_format("%s/%016" PRIx64, store, base_hash(key));
+	return str_format("%s/%016" PRIx64, store, base_key_hash(key));
 }
 
 void base_folder_remove(const char *folder)
@@ -109,24 +110,28 @@ static int open_files(struct base *base, uint32_t nodes, int flags)
 			return base->memory_fds[i];
 	}
 	base->state_fd = open_in(base->folder, BASE_STATE, flags);
-	return base->state_fd < 0 ? base->state_fd : 0;
+	base->stream_fd = open_in(base->folder, BASE_STREAM, flags);
+	return base->state_fd < 0 ? base->state_fd : base->stream_fd < 0 ? base->stream_fd : 0;
 }
 
+#define FILES_MAX (BASE_NODES_MAX + 2)
+
 /* All that the seal is of. Returns how many. */
-static size_t list_files(const struct base *base, struct base_file files[BASE_NODES_MAX + 1])
+static size_t list_files(const struct base *base, struct base_file files[FILES_MAX])
 {
 	for (uint32_t i = 0; i < base->nodes; i++) {
 		memory_name(i, files[i].name);
 		files[i].fd = base->memory_fds[i];
 	}
 	files[base->nodes] = (struct base_file){ .name = BASE_STATE, .fd = base->state_fd };
-	return base->nodes + 1;
+	files[base->nodes + 1] = (struct base_file){ .name = BASE_STREAM, .fd = base->stream_fd };
+	return base->nodes + 2;
 }
 
 static bool is_whole(const struct base *base, const char *key)
 {
 	_cleanup_free_ char *found = base_key_read(base->folder);
-	struct base_file files[BASE_NODES_MAX + 1];
+	struct base_file files[FILES_MAX];
 
 	return found && strcmp(found, key) == 0 &&
 	       base_seal_fits(base->folder, files, list_files(base, files));
@@ -139,7 +144,7 @@ int base_open(const char *store, const char *key, uint32_t nodes, struct base *r
 	int rc;
 
 	base_init(&base);
-	base.folder = folder_of(store, key);
+	base.folder = base_folder(store, key);
 	if (!base.folder)
 		return ktstr_fail(err, -ENOMEM, "cannot look for a saved VM: out of memory");
 	if (access(base.folder, F_OK) < 0)
@@ -189,7 +194,7 @@ static int make_store(const char *store, struct ktstr_error *err)
 int base_lock(const char *store, const char *key, struct ktstr_error *err)
 {
 	_cleanup_free_ char *path =
-		str_format("%s/" BASE_LOCK_PREFIX "%016" PRIx64, store, base_hash(key));
+		str_format("%s/" BASE_LOCK_PREFIX "%016" PRIx64, store, base_key_hash(key));
 	_cleanup_close_ int fd = -1;
 	int rc = path ? make_store(store, err)
 		      : ktstr_fail(err, -ENOMEM, "cannot keep saved VMs: out of memory");
@@ -217,7 +222,7 @@ int base_begin(const char *store, const char *key, const uint64_t *node_bytes, u
 
 	base_init(&base);
 	base_remove_abandoned(store);
-	base.folder = str_format("%s/" BASE_NEW_PREFIX "%016" PRIx64, store, base_hash(key));
+	base.folder = str_format("%s/" BASE_NEW_PREFIX "%016" PRIx64, store, base_key_hash(key));
 	if (!base.folder)
 		return ktstr_fail(err, -ENOMEM, "cannot keep a saved VM: out of memory");
 	base_folder_remove(base.folder); /* of another one that was killed */
@@ -245,8 +250,8 @@ int base_begin(const char *store, const char *key, const uint64_t *node_bytes, u
 
 int base_commit(const char *store, const char *key, struct base *base, struct ktstr_error *err)
 {
-	_cleanup_free_ char *folder = folder_of(store, key);
-	struct base_file files[BASE_NODES_MAX + 1];
+	_cleanup_free_ char *folder = base_folder(store, key);
+	struct base_file files[FILES_MAX];
 	struct stat status = { 0 };
 	int rc = folder ? 0 : -ENOMEM;
 

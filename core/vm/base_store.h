@@ -29,6 +29,7 @@ struct base {
 	int memory_fds[BASE_NODES_MAX];
 	uint32_t nodes;
 	int state_fd;
+	int stream_fd; /* what its guest had sent on the bulk port when it was saved */
 };
 
 /* Zeroed but for descriptors of -1. */
@@ -39,6 +40,12 @@ void base_done(struct base *base);
 int base_id(const struct base *base, char **ret);
 /* For vm_start(); borrows from @base. */
 struct vm_files base_files(const struct base *base, bool is_saved);
+
+/* The folder of the base of @key, whether there is one or not; the caller frees. NULL when out of
+ * memory. */
+char *base_folder(const char *store, const char *key);
+/* What it is named by. */
+uint64_t base_key_hash(const char *key);
 
 /*
  * The base of @key, with @nodes memory files. -ENOENT when there is none, -EBADMSG when the one

@@ -17,7 +17,8 @@
 
 #define INITRAMFS_SENTINEL "/.ktstr_init_ok"
 #define INITRAMFS_JOB "/ktstr/job"
-#define INITRAMFS_PLUGIN_DIR "/ktstr/plugins" /* plugins/<kind>s/<name>.so below it */
+#define INITRAMFS_SCHEDULER_JOB "/ktstr/scheduler" /* what of it brings the scheduler up */
+#define INITRAMFS_PLUGIN_DIR "/ktstr/plugins"	   /* plugins/<kind>s/<name>.so below it */
 
 struct initramfs;
 

@@ -8,17 +8,32 @@
 
 #include "ktstr/error.h"
 
-/* Make a memory file that has the archive of a job at its start, @length bytes, the job area of a
- * run with @seed. -EFBIG when it is too long. */
-int job_publish(int fd, uint64_t length, uint64_t seed, struct ktstr_error *err);
+/* An archive of one part of a job, at the start of a memory file. */
+struct job_archive {
+	int fd; /* borrowed */
+	uint64_t length;
+	uint32_t crc32;
+};
 
-/* The CRC-32 of the archive that job_publish() was given. 0 or -errno. */
+/* Fill in the CRC of what is there. */
+int job_archive_check(struct job_archive *archive, struct ktstr_error *err);
+
+/*
+ * Make the memory file of @scenario the job area of a run with @seed: with @scheduler, both
+ * checked. -EFBIG when they are too long.
+ */
+int job_publish(const struct job_archive *scenario, const struct job_archive *scheduler,
+		uint64_t seed, struct ktstr_error *err);
+/* A CRC-32 over both archives that job_publish() was given. 0 or -errno. */
 int job_checksum(int fd, uint32_t *ret);
+/* Is the scheduler's part for the guest to see, or was its machine saved with it? Before the guest
+ * runs. */
+int job_show_scheduler(int fd, bool is_there, struct ktstr_error *err);
 
-/* A new area without a job. */
-int job_new_empty(int *ret_fd, struct ktstr_error *err);
+/* A new area for a machine that is to be saved: with @scheduler, or without a job (NULL). */
+int job_new(const struct job_archive *scheduler, int *ret_fd, struct ktstr_error *err);
 
-/* Does the agent wait for a job in there? */
-bool job_is_awaited(int fd);
+/* How far the agent has come that was not given the whole job: JOB_AREA_READY, ..., or 0. */
+uint32_t job_state(int fd);
 
 #endif

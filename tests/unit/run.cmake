@@ -15,13 +15,15 @@ target_sources(test_sched_files PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/run_
 ktstr_unit_test(run_prepare ktstr_run)
 ktstr_unit_test(run_image ktstr_run PkgConfig::ARCHIVE)
 target_compile_definitions(test_run_image PRIVATE GUEST_PROGRAM="$<TARGET_FILE:ktstr-guest>")
-foreach(name run_prepare run_image)
+ktstr_unit_test(run_base ktstr_run)
+foreach(name run_prepare run_image run_base)
 	target_compile_definitions(test_${name} PRIVATE
 		SHIPPED_PLUGIN_DIR="${CMAKE_BINARY_DIR}/${KTSTR_PLUGINDIR}")
 	add_dependencies(test_${name} scheduler_eevdf scenario_cpu_hog workload_cpu_spin
 		checker_gap checker_starvation checker_isolation)
 endforeach()
 add_dependencies(test_run_image ktstr-guest)
+add_dependencies(test_run_base scheduler_exec)
 
 # This one looks for its parts as the program does: in a tree with the same folders as that of the build.
 ktstr_unit_test(run_check ktstr_run)

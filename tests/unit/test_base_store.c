@@ -29,6 +29,7 @@ static void make_base(const char *store, const char *key)
 	cr_assert_eq(base_begin(store, key, node_bytes, 2, &base, &err), 0, "%s", err.text);
 	cr_assert_eq(pwrite(base.memory_fds[1], "memory", 6, 4096), 6);
 	cr_assert_eq(write(base.state_fd, "state", 5), 5);
+	cr_assert_eq(write(base.stream_fd, "stream", 6), 6);
 	cr_assert_eq(base_commit(store, key, &base, &err), 0, "%s", err.text);
 	(void)close(lock);
 }
@@ -93,6 +94,8 @@ Test(base_store, gives_back_what_was_committed)
 	memset(text, 0, sizeof(text));
 	cr_assert_eq(read(base.state_fd, text, sizeof(text)), 5);
 	cr_expect_str_eq(text, "state");
+	cr_assert_eq(read(base.stream_fd, text, sizeof(text)), 6);
+	cr_expect_str_eq(text, "stream");
 	base_done(&base);
 	cr_expect_eq(look(store, KEY "other"), -ENOENT);
 	cr_expect_eq(look(store, KEY), 0);
@@ -111,9 +114,11 @@ Test(base_store, trusts_nothing_that_is_damaged)
 			GROW,
 			REMOVE
 		} how;
-	} cases[] = { { "ram0", FLIP },	  { "ram1", FLIP }, { "ram1", CUT },	 { "ram0", GROW },
-		      { "state", FLIP },  { "state", CUT }, { "state", REMOVE }, { "ram1", REMOVE },
-		      { "seal", REMOVE }, { "seal", CUT },  { "key", REMOVE },	 { "key", FLIP } };
+	} cases[] = { { "ram0", FLIP },	   { "ram1", FLIP },	 { "ram1", CUT },
+		      { "ram0", GROW },	   { "state", FLIP },	 { "state", CUT },
+		      { "state", REMOVE }, { "ram1", REMOVE },	 { "stream", FLIP },
+		      { "stream", CUT },   { "stream", REMOVE }, { "seal", REMOVE },
+		      { "seal", CUT },	   { "key", REMOVE },	 { "key", FLIP } };
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char *store = folder_new(), *path;

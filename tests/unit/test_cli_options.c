@@ -274,6 +274,8 @@ Test(cli_options, are_all_in_the_help_of_a_command_that_takes_them)
 		"                                the guest's time: its own (TCG) or the host's\n"
 		"      --seed NUMBER             seed of the run's random numbers\n"
 		"      --cold                    boot the VM, even where one is saved\n"
+		"      --base auto|booted|attached\n"
+		"                                how far a saved VM has come\n"
 		"  -q, --quiet                   no progress on stderr, only warnings\n"
 		"  -v, --verbose                 more of everything: console, workers, QEMU\n"
 		"  -h, --help                    this text\n");

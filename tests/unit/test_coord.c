@@ -201,6 +201,45 @@ Test(coord, reads_a_stream_of_single_bytes)
 	cr_assert_eq(f.result.summary.frames_received, 8);
 }
 
+static size_t prefix_length;
+
+/* What came after the first bytes of a good run. */
+static void play_rest(struct fake_guest *guest)
+{
+	struct frames frames = { 0 };
+
+	add_boot(&frames);
+	add_scenario(&frames);
+	frames_add_end(&frames);
+	fake_send(guest->bulk, frames.bytes + prefix_length, frames.length - prefix_length);
+	wait_until_received(guest);
+}
+
+/* A VM that was saved in the middle of its stream, wherever that was. */
+Test(coord, takes_first_what_came_before_the_vm_was_saved)
+{
+	struct frames frames = { 0 };
+	const size_t cuts[] = { 1, WIRE_HEADER_SIZE, 0, 5 };
+	struct recorded recorded;
+
+	add_boot(&frames);
+	for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+		prefix_length = cuts[i] ? cuts[i] : frames.length;
+		f.spec.prefix = frames.bytes;
+		f.spec.prefix_length = prefix_length;
+		run_vm(play_rest);
+		expect_end(COORD_END_STREAM, "the guest ended its stream");
+		read_back(&recorded);
+		cr_assert_eq(recorded.summary.frames_received, 8);
+		cr_assert_eq(recorded.summary.end_matches, 1);
+		cr_assert_eq(recorded.summary.bytes_left, 0);
+		cr_assert_gt(f.result.ready_ns, 0);
+		coord_teardown();
+		coord_setup();
+	}
+	frames_done(&frames);
+}
+
 Test(coord, reads_a_recorded_stream_from_a_file)
 {
 	char path[200];

@@ -90,6 +90,18 @@ Test(job, survives_the_way_to_the_guest)
 	job_free(back);
 }
 
+Test(job, can_be_of_a_scheduler_alone)
+{
+	struct job job = sample();
+	struct job *back;
+
+	job.scenario = NULL;
+	back = there_and_back(&job);
+	cr_expect_null(back->scenario);
+	cr_expect_str_eq(back->scheduler, "eevdf");
+	job_free(back);
+}
+
 Test(job, keeps_where_parameters_stood)
 {
 	struct job job = sample();
@@ -200,7 +212,7 @@ struct damage {
 static const struct damage damages[] = {
 	{ "format", NULL, "malformed job: 'format' is missing" },
 	{ "format", "1",
-	  "the job has format 1, this agent reads 2: host and agent are from different builds" },
+	  "the job has format 1, this agent reads 3: host and agent are from different builds" },
 	{ "source", NULL, "malformed job: 'source' is missing" },
 	{ "seed", NULL, "malformed job: 'seed' is missing" },
 	{ "seed", "", "malformed job: 'seed' is missing" },
@@ -220,7 +232,7 @@ static const struct damage damages[] = {
 	  "malformed job: 'scheduler_timeout_ns' is above 86400000000000" },
 	{ "staged", NULL, "malformed job: 'staged' is missing" },
 	{ "staged", "x", "malformed job: 'staged' is missing" },
-	{ "scenario", NULL, "malformed job: 'scenario' is missing" },
+	{ "scenario", "../x", "malformed job: 'scenario' is no name of a plugin" },
 	{ "scenario_params", "x", "malformed job: 'scenario_params' is no map" },
 	{ "plugins", NULL, "malformed job: 'plugins' is missing" },
 	{ "plugins", "x", "malformed job: 'plugins' is missing" },

@@ -64,11 +64,13 @@ static char *listing(int fd, struct str *ret_job)
 	cr_assert_eq(archive_read_support_format_cpio(archive), ARCHIVE_OK);
 	cr_assert_eq(archive_read_open_memory(archive, bytes, (size_t)length), ARCHIVE_OK);
 	while (archive_read_next_header(archive, &entry) == ARCHIVE_OK) {
+		const char *name = archive_entry_pathname(entry);
 		char block[4096];
 		la_ssize_t n;
 
-		cr_assert_eq(str_addf(&text, "/%s\n", archive_entry_pathname(entry)), 0);
-		if (!ret_job || strcmp(archive_entry_pathname(entry), &INITRAMFS_JOB[1]) != 0)
+		cr_assert_eq(str_addf(&text, "/%s\n", name), 0);
+		if (!ret_job || (strcmp(name, &INITRAMFS_JOB[1]) != 0 &&
+				 strcmp(name, &INITRAMFS_SCHEDULER_JOB[1]) != 0))
 			continue;
 		while ((n = archive_read_data(archive, block, sizeof(block))) > 0)
 			cr_assert_eq(str_add_bytes(ret_job, block, (size_t)n), 0);
@@ -96,19 +98,81 @@ Test(run_image, base_has_the_agent_and_what_it_needs)
 	cr_expect_null(strstr(text, INITRAMFS_PLUGIN_DIR));
 }
 
-Test(run_image, job_has_the_plugins_but_no_checker_and_the_sentinel_last)
+Test(run_image, the_schedulers_part_has_it_alone_and_the_sentinel_last)
+{
+	_cleanup_free_ char *text = NULL;
+
+	cr_assert_eq(build(hog), 0, "%s", err.text);
+	text = listing(image.scheduler_archive.fd, NULL);
+	cr_expect(strstr(text, &INITRAMFS_SCHEDULER_JOB[1]), "%s", text);
+	cr_expect(strstr(text, INITRAMFS_PLUGIN_DIR "/schedulers/eevdf.so\n"), "%s", text);
+	cr_expect_null(strstr(text, "cpu_hog"), "%s", text);
+	cr_expect_null(strstr(text, "cpu_spin"), "%s", text);
+	/* What the base has is not there twice. */
+	cr_expect_null(strstr(text, "/libc.so.6\n"), "%s", text);
+	cr_expect(str_ends(text, INITRAMFS_SENTINEL "\n"), "%s", text);
+}
+
+Test(run_image, job_has_the_other_plugins_but_no_checker)
 {
 	_cleanup_free_ char *text = NULL;
 
 	cr_assert_eq(build(hog), 0, "%s", err.text);
 	text = listing(image.job_fd, NULL);
-	cr_expect(strstr(text, INITRAMFS_PLUGIN_DIR "/schedulers/eevdf.so\n"), "%s", text);
+	cr_expect_null(strstr(text, "eevdf"), "%s", text);
 	cr_expect(strstr(text, INITRAMFS_PLUGIN_DIR "/scenarios/cpu_hog.so\n"), "%s", text);
 	cr_expect(strstr(text, INITRAMFS_PLUGIN_DIR "/workloads/cpu_spin.so\n"), "%s", text);
 	cr_expect_null(strstr(text, "gap"), "%s", text);
-	/* What the base has is not there twice. */
 	cr_expect_null(strstr(text, "/libc.so.6\n"), "%s", text);
-	cr_expect(str_ends(text, INITRAMFS_SENTINEL "\n"), "%s", text);
+}
+
+/* Of another run: the CRC of the scheduler's part. */
+static uint32_t scheduler_crc(const char *yaml)
+{
+	uint32_t crc;
+
+	cr_assert_eq(build(yaml), 0, "%s", err.text);
+	crc = image.scheduler_archive.crc32;
+	teardown();
+	image = IMAGE_NONE;
+	prepared = NULL;
+	(void)str_copy(file, sizeof(file), "/tmp/ktstr-image-XXXXXX");
+	return crc;
+}
+
+#define ONE "checkers: [gap]\nscenario: cpu_hog\n"
+
+/* Of two runs the same exactly where their schedulers come up in the same way. */
+Test(run_image, the_schedulers_part_depends_on_nothing_else)
+{
+	uint32_t one = scheduler_crc(ONE "scheduler: eevdf\n");
+
+	cr_expect_eq(scheduler_crc("name: other\nseed: 77\nscheduler:\n  plugin: eevdf\n"
+				   "scenario: {plugin: cpu_hog, workers: 3, duration: 3s}\n"
+				   "checkers: [starvation]\n"),
+		     one);
+	cr_expect_eq(scheduler_crc(ONE "schedulers: {second: eevdf}\n"), one);
+	cr_expect_neq(scheduler_crc(ONE "scheduler_timeout: 7s\n"), one);
+	cr_expect_neq(scheduler_crc(ONE "vm: {topology: {cores: 3}}\n"), one);
+}
+
+Test(run_image, the_schedulers_part_says_how_it_comes_up)
+{
+	_cleanup_free_ char *text = NULL;
+	struct str bytes = { 0 };
+	struct job *job = NULL;
+
+	cr_assert_eq(build(ONE "scheduler_timeout: 7s\n"), 0, "%s", err.text);
+	text = listing(image.scheduler_archive.fd, &bytes);
+	cr_assert_eq(job_decode(bytes.data, bytes.length, &job, &err), 0, "%s", err.text);
+	cr_expect_str_eq(job->scheduler, "eevdf");
+	cr_expect_null(job->scenario);
+	cr_expect_eq(job->seed, 0);
+	cr_expect_eq(job->scheduler_timeout_ns, UINT64_C(7000000000));
+	cr_assert_eq(job->plugin_count, 1);
+	cr_expect_str_eq(job->plugins[0].name, "eevdf");
+	job_free(job);
+	str_done(&bytes);
 }
 
 Test(run_image, job_says_what_the_run_is)

@@ -163,22 +163,35 @@ Test(run_record, knows_the_command_that_runs_it_again)
 		size_t count;
 		bool has_seed;
 		const char *command;
+		bool is_attached;
 	} cases[] = {
-		{ { "ktstr", "run", "a.yaml" }, 3, false, "ktstr run a.yaml --seed 5" },
+		{ { "ktstr", "run", "a.yaml" }, 3, false, "ktstr run a.yaml --seed 5", false },
 		{ { "ktstr", "run", "a.yaml", "--seed", "5" },
 		  5,
 		  true,
-		  "ktstr run a.yaml --seed 5" },
+		  "ktstr run a.yaml --seed 5",
+		  false },
+		{ { "ktstr", "run", "a.yaml" },
+		  3,
+		  false,
+		  "ktstr run a.yaml --seed 5 --base attached",
+		  true },
+		{ { "ktstr", "--base=attached", "a.yaml" },
+		  3,
+		  false,
+		  "ktstr --base=attached a.yaml --seed 5",
+		  true },
 		{ { "ktstr", "--run-dir", "x", "a b", "--run-dir=y" },
 		  5,
 		  false,
-		  "ktstr 'a b' --seed 5" },
-		{ { "it's", "", "$x" }, 3, true, "'it'\\''s' '' '$x'" },
+		  "ktstr 'a b' --seed 5",
+		  false },
+		{ { "it's", "", "$x" }, 3, true, "'it'\\''s' '' '$x'", false },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char *command = record_command((char *const *)cases[i].words, cases[i].count,
-					       cases[i].has_seed, 5);
+					       cases[i].has_seed, 5, cases[i].is_attached);
 
 		cr_assert_str_eq(command, cases[i].command);
 		free(command);

@@ -171,13 +171,13 @@ int main(void)
 	struct ktstr_error err = { 0 };
 	const char *name;
 	uint8_t *area = NULL;
-	uint64_t seed;
+	struct job_area_taken taken;
 	int fd;
 
 	if (getpid() != 1)
 		return 2;
 	if (boot_mount(&err) < 0 || job_area_map(JOB_AREA_PCI, &area, &err) < 0 ||
-	    job_area_take(area, "", &seed, &err) < 0 ||
+	    job_area_take(area, "", &taken, &err) < 0 ||
 	    boot_check_sentinel(BOOT_SENTINEL, &err) < 0)
 		villain_die("%s", err.text);
 	read_job(&v, &err);

@@ -197,11 +197,11 @@ static void find_saved(struct saved *saved)
 /* A job that is none: the agent says so on the console, which is its first answer. */
 static int bad_job(void)
 {
-	const struct job_area head = { .has_job = 1 };
+	const struct job_area head = { .parts = { [JOB_AREA_SCHEDULER] = { .is_there = 1 } } };
 	struct ktstr_error err;
 	int fd = -1;
 
-	if (job_new_empty(&fd, &err) < 0)
+	if (job_new(NULL, &fd, &err) < 0)
 		fail("cannot make a job", &err);
 	if (pwrite(fd, &head, sizeof(head), (off_t)JOB_AREA_AT) != (ssize_t)sizeof(head))
 		fail("cannot make a job", NULL);
@@ -272,9 +272,9 @@ static void boot_bare(const struct saved *saved, const struct kernel *kernel, in
 	spec.kernel = kernel->boot;
 	spec.append = append;
 	spec.initramfs_fds[0] = archive_fd;
-	if (job_new_empty(&spec.job_fd, &err) < 0 || vm_start(&spec, &vm, &err) < 0)
+	if (job_new(NULL, &spec.job_fd, &err) < 0 || vm_start(&spec, &vm, &err) < 0)
 		fail("cannot boot", &err);
-	while (!job_is_awaited(spec.job_fd)) {
+	while (job_state(spec.job_fd) != JOB_AREA_READY) {
 		if (clock_monotonic_ns() - before_ns > TIMEOUT_NS || vm_poll(vm) != VM_EVENT_NONE)
 			fail("the bare VM did not boot", NULL);
 		(void)nanosleep(&pause, NULL);
