@@ -129,8 +129,7 @@ static int take_result(struct exploration *x, const struct pool_result *result,
 	if (change.has_superseded)
 		remove_run(x, change.superseded);
 	if (entry.signature.outcome == KTSTR_OUTCOME_ERROR)
-		str_copy(x->last_error, sizeof(x->last_error),
-			 result->error[0] ? result->error : entry.signature.text);
+		str_copy(x->last_error, sizeof(x->last_error), result->error);
 	tell_run(x, result, change.is_first);
 	return 0;
 }

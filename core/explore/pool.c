@@ -90,19 +90,20 @@ static void run_here(const char *scenario, const struct run_options *options, st
 {
 	struct pool_result *result = &shared->result;
 	struct single single;
+	const char *error;
 
 	single_run(scenario, options, &single);
 	result->is_interrupted = single.is_interrupted;
 	result->has_verdict = single.has_verdict;
 	result->exit_code = single.exit_code;
 	result->took_ns = single.took_ns;
-	if (single.has_verdict) {
+	error = single.has_verdict ? single.verdict.reason : single.err.text;
+	if (single.has_verdict)
 		signature_of_verdict(&single.verdict, &result->signature);
-	} else {
-		signature_of_error(single.err.text, &result->signature);
-		str_copy_line(result->error, sizeof(result->error), single.err.text,
-			      strlen(single.err.text));
-	}
+	else
+		signature_of_error(error, &result->signature);
+	if (result->signature.outcome == KTSTR_OUTCOME_ERROR)
+		str_copy_line(result->error, sizeof(result->error), error, strlen(error));
 	single_done(&single);
 	shared->is_done = true;
 }

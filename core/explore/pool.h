@@ -25,7 +25,7 @@ struct pool_result {
 	int exit_code;
 	uint64_t took_ns;
 	struct signature signature;
-	char error[SIGNATURE_TEXT_MAX + 1]; /* why there is no verdict */
+	char error[SIGNATURE_TEXT_MAX + 1]; /* of an ERROR: why */
 	char messages[POOL_MESSAGES_MAX];   /* the first of its warnings, a line each */
 };
 
