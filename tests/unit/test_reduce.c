@@ -331,6 +331,9 @@ Test(reduce, measures_what_there_is)
 
 Test(yaml_write, is_read_as_the_same_tree)
 {
+	static const char long_text[] =
+		"a: a text that is far longer than what can be put into one line of a file that a "
+		"person is to read, so it may be folded but must stay the same\n";
 	static const char *const texts[] = {
 		"a: b\n",
 		"[]\n",
@@ -339,8 +342,7 @@ Test(yaml_write, is_read_as_the_same_tree)
 		"a: [1, [2, [3]], {x: {y: z}}]\n",
 		"a: 'yes: no'\nb: '- x'\nc: '#'\nd: ' blank '\ne: \"tab\\there\"\nf: \"\\u00e4\"\n",
 		"a: |\n  two\n  lines\nb: \"it's \\\"quoted\\\"\"\nc: '0-1,6'\nd: '~'\n",
-		"a: a text that is far longer than what can be put into one line of a file that a "
-		"person is to read, so it may be folded but must stay the same\n",
+		long_text,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
