@@ -298,11 +298,12 @@ case_a_cache_that_cannot_be_written_is_a_reason_to_boot() {
 	expect_nothing_left
 }
 
-# The first eight bytes that a program of the guest reads, in a run with this seed.
+# The first eight bytes that a program of the guest reads, in a run with this seed, in time of this kind.
 random_of() {
 	rm -rf "$work/run"
 	scenario random <<-END
 		seed: $1
+		vm: {clock: $2}
 		scheduler: {plugin: exec, path: $(command -v od), args: ["-An", "-N8", "-tx8", "/dev/urandom"], attach_timeout: 20s}
 		scenario: {plugin: cpu_hog, duration: 100ms}
 		checkers: [starvation]
@@ -314,11 +315,17 @@ random_of() {
 }
 
 case_random_numbers_are_those_of_the_seed() {
-	local one two
-	one=$(random_of 1)
-	two=$(random_of 2)
+	local one two again host
+	one=$(random_of 1 virtual)
+	two=$(random_of 2 virtual)
+	again=$(random_of 1 virtual)
 	[[ $one == *[0-9a-f]* && $two == *[0-9a-f]* ]] || fail "the guest told no random numbers"
 	[[ $one != "$two" ]] || fail "runs with two seeds have the same random numbers, $one"
+	[[ $one == "$again" ]] || fail "runs with one seed have other random numbers: $one, then $again"
+	# The moments of interrupts, which the kernel mixes in, are the host's.
+	host=$(random_of 1 host)
+	[[ $host == *[0-9a-f]* && $host != "$(random_of 2 host)" ]] ||
+		fail "runs with two seeds have the same random numbers in the host's time, $host"
 }
 
 case_a_restored_run_is_as_good_as_a_booted_one() {
