@@ -55,6 +55,13 @@ expect_bases() {
 	[[ -z $(find "$store" -name '.new-*' 2>/dev/null) ]] || fail "a half made one is left"
 }
 
+# The same, whatever a killed one left half made.
+expect_bases_made() {
+	ktstr bases list --output json
+	expect_status 0
+	expect_json "(.bases | length) == $1 and all(.bases[]; .is_whole)"
+}
+
 # One byte in the middle is another one.
 flip() {
 	local at
@@ -231,26 +238,55 @@ killed_after() {
 	expect_nothing_left
 }
 
-case_killing_it_while_it_makes_one_leaves_a_usable_cache() {
-	local before took
-	own_cache
-	before=$(now_ms)
-	passes
-	took=$(($(now_ms) - before))
-	for i in $(seq 10); do
-		rm -rf "$(the_base)"
-		# With some of them beyond the end, whatever the host does meanwhile.
-		killed_after "$(printf '%d.%03d' $((took * i / 9 / 1000)) $((took * i / 9 % 1000)))"
+# Kill it as soon as a command succeeds; nothing of it but what it made of a saved VM may be left.
+killed_when() {
+	rm -rf "$work/killed"
+	start run "$file" --run-dir "$work/killed"
+	until "$@"; do
+		kill -0 "$pid" 2>/dev/null || fail "it ended before '$*'"
+		sleep 0.01
 	done
+	kill -KILL "$pid" 2>/dev/null || :
+	finish
+	rm -rf "$work"/tmp/*
+	expect_nothing_left
+}
+
+has_begun() {
+	compgen -G "$store/.new-*/ram0" >/dev/null
+}
+
+is_being_saved() {
+	local states=("$store"/.new-*/state)
+	[[ -s ${states[0]} ]]
+}
+
+is_sealed() {
+	compgen -G "$store/.new-*/seal" >/dev/null || compgen -G "$store/[!.]*/seal" >/dev/null
+}
+
+# At some moments of the boot, which takes long and changes nothing, and at each step of what follows.
+case_killing_it_while_it_makes_one_leaves_a_usable_cache() {
+	own_cache
+	for moment in 0.002 0.015 0.05 0.2; do
+		killed_after $moment
+	done
+	killed_when has_begun
+	expect_bases_made 0
+	killed_when is_being_saved
+	expect_bases_made 0
+	killed_when is_sealed # it may have its name by now
 	passes
 	expect_bases 1
+	passes
+	is_restored
 }
 
 case_killing_it_while_it_restores_leaves_a_usable_cache() {
 	own_cache
 	passes
-	for i in $(seq 0 9); do
-		killed_after "0.$(printf %03d $((i * 45)))"
+	for i in $(seq 0 11); do
+		killed_after "0.$(printf %03d $((i * 35)))"
 	done
 	passes
 	is_restored
@@ -331,8 +367,8 @@ case_random_numbers_are_those_of_the_seed() {
 case_a_restored_run_is_as_good_as_a_booted_one() {
 	scenario hog <<-END
 		name: hog
-		vm: {topology: {numa: 2, llcs: 2, cores: 2, threads: 1}}
-		scenario: {plugin: cpu_hog, cpuset: llc, duration: 500ms}
+		vm: {topology: {numa: 2, llcs: 2, cores: 1, threads: 1}}
+		scenario: {plugin: cpu_hog, cpuset: llc, workers: 2, duration: 500ms}
 		checkers: [starvation, gap, isolation]
 	END
 	run --verify-restore
