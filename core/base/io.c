@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -186,4 +187,11 @@ char *io_find_program(const char *name)
 		at += length + (at[length] == ':');
 	}
 	return NULL;
+}
+
+void io_drain(int fd)
+{
+	char bytes[4096];
+
+	(void)!recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 }

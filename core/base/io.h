@@ -39,4 +39,7 @@ char *io_find_program(const char *name);
  * negative errno. */
 int io_memfd(const char *name, const void *data, size_t length, struct ktstr_error *err);
 
+/* Read and drop what a socket has, without waiting. */
+void io_drain(int fd);
+
 #endif

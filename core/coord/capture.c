@@ -32,7 +32,7 @@ void coord_thaw(struct coord *c)
 	struct ktstr_error err = { 0 };
 	int rc;
 
-	if (!c->requests.is_frozen)
+	if (!c->requests.is_frozen || c->requests.is_held)
 		return;
 	watches_keep(c); /* before the guest overwrites what it ran into */
 	rc = c->spec->vm_ops->thaw(c->spec->vm, &err);

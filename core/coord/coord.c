@@ -277,11 +277,17 @@ static void serve_timer(struct coord *c)
 }
 
 static void (*const serve[SOURCE_COUNT])(struct coord *c) = {
-	[SOURCE_SIGNAL] = serve_signal,	  [SOURCE_BULK] = serve_bulk,
-	[SOURCE_COM2] = serve_com2,	  [SOURCE_COM1] = serve_com1,
-	[SOURCE_STDERR] = serve_stderr,	  [SOURCE_CONSOLE] = serve_console,
-	[SOURCE_DEBUGGER] = watches_look, [SOURCE_MONITOR] = coord_poll_monitor,
-	[SOURCE_PID] = serve_pid,	  [SOURCE_NEWS] = serve_news,
+	[SOURCE_SIGNAL] = serve_signal,
+	[SOURCE_BULK] = serve_bulk,
+	[SOURCE_FREEZE] = freeze_serve,
+	[SOURCE_COM2] = serve_com2,
+	[SOURCE_COM1] = serve_com1,
+	[SOURCE_STDERR] = serve_stderr,
+	[SOURCE_CONSOLE] = serve_console,
+	[SOURCE_DEBUGGER] = watches_look,
+	[SOURCE_MONITOR] = coord_poll_monitor,
+	[SOURCE_PID] = serve_pid,
+	[SOURCE_NEWS] = serve_news,
 	[SOURCE_TIMER] = serve_timer,
 };
 
@@ -387,7 +393,7 @@ static int serve_once(struct coord *c)
 {
 	struct epoll_event events[SOURCE_COUNT];
 	bool is_ready[SOURCE_COUNT], is_hung_up[SOURCE_COUNT] = { false };
-	int timeout_ms = requests_wait(c) ? 0 : -1, count;
+	int timeout_ms = requests_are_due(c) ? 0 : -1, count;
 
 	for (int i = 0; i < SOURCE_COUNT; i++) {
 		is_ready[i] = c->is_always_ready[i];
@@ -419,7 +425,8 @@ static void loop(struct coord *c)
 		rc = arm_timer(c);
 		if (rc == 0)
 			rc = serve_once(c);
-		requests_serve(c);
+		if (requests_are_due(c))
+			requests_serve(c);
 		check_deadlines(c);
 		tick(c);
 	}
@@ -478,6 +485,7 @@ static int add_sources(struct coord *c, struct ktstr_error *err)
 	const int fds[SOURCE_COUNT] = {
 		[SOURCE_SIGNAL] = spec->signal_fd,
 		[SOURCE_BULK] = spec->bulk_fd,
+		[SOURCE_FREEZE] = coord_has_freezes(c) ? spec->freeze_fd : -1,
 		[SOURCE_COM2] = spec->com2_fd,
 		[SOURCE_COM1] = spec->com1_fd,
 		[SOURCE_STDERR] = spec->stderr_fd,

@@ -99,6 +99,12 @@ struct coord_vm_ops {
 	 * set), written by *ret_cpu (UINT32_MAX: not known), and is to be thawed; 0: it did not;
 	 * else watching is over. */
 	int (*watch_hit)(void *vm, uint32_t *ret_slot, uint32_t *ret_cpu, struct ktstr_error *err);
+	/* In virtual time, where the guest stands still by itself to be answered: wait until it
+	 * does (-EAGAIN: not this time), leave frames in its memory, let it go on. Between hold()
+	 * and release() all but watches works as after freeze(). */
+	int (*hold)(void *vm, struct ktstr_error *err);
+	int (*answer)(void *vm, const void *frames, size_t length, struct ktstr_error *err);
+	void (*release)(void *vm);
 };
 
 /* What somebody who watches the run is told. Every function may be NULL; none may block. */
@@ -135,8 +141,11 @@ struct coord_spec {
 	/* Eventfds for who waits beside the loop, such as a monitor, written as dispatch.h says. */
 	int kill_evt;
 	int sys_rdy_evt;
-	int signal_fd;	 /* a signalfd of SIGINT, SIGTERM, SIGHUP */
-	int console_fd;	 /* ktstr-console: the shutdown byte goes there */
+	int signal_fd;	/* a signalfd of SIGINT, SIGTERM, SIGHUP */
+	int console_fd; /* ktstr-console: the shutdown byte goes there */
+	/* In virtual time, readable: the guest is about to stand still, or waits to go on. Then
+	 * requests are served there alone. */
+	int freeze_fd;
 	int debugger_fd; /* readable: ask watch_hit(); not looked at without that op */
 	void *vm;
 	const struct coord_vm_ops *vm_ops;

@@ -33,6 +33,7 @@
 enum source {
 	SOURCE_SIGNAL,
 	SOURCE_BULK,
+	SOURCE_FREEZE,
 	SOURCE_COM2,
 	SOURCE_COM1,
 	SOURCE_STDERR,
@@ -152,6 +153,8 @@ void record_end(struct coord *c);
 void stream_take(struct coord *c, size_t length);
 /* What came before the VM was saved. 0 or -ENOMEM. */
 int stream_prefix(struct coord *c);
+/* All that the guest has sent so far, of a file. */
+void stream_catch_up(struct coord *c);
 /* Read one source, at most @max bytes. False: nothing is left for the moment. */
 bool stream_bulk(struct coord *c, size_t max);
 bool stream_com1(struct coord *c, size_t max);

@@ -60,7 +60,7 @@ void requests_flush(struct coord *c)
 	size_t length = requests->output_end - requests->output_start;
 	ssize_t n;
 
-	if (length == 0)
+	if (length == 0 || coord_has_freezes(c))
 		return;
 	n = send_some(c, requests->output + requests->output_start, length);
 	requests->output_start += n < 0 ? length : (size_t)n;
@@ -141,6 +141,11 @@ bool requests_wait(const struct coord *c)
 	return c->sinks->snapshot_count > 0 || c->requests.kernel_ops.count > 0;
 }
 
+bool requests_are_due(const struct coord *c)
+{
+	return requests_wait(c) && !coord_has_freezes(c);
+}
+
 static void serve_snapshot(struct coord *c)
 {
 	struct dispatch_sinks *sinks = c->sinks;
@@ -193,11 +198,8 @@ bool requests_guest_is_there(const struct coord *c)
 
 void requests_serve(struct coord *c)
 {
-	uint64_t end_ns;
+	uint64_t end_ns = coord_now(c) + REQUESTS_TURN_NS;
 
-	if (!requests_wait(c))
-		return;
-	end_ns = coord_now(c) + REQUESTS_TURN_NS;
 	do {
 		if (!requests_guest_is_there(c)) {
 			c->sinks->snapshot_count = 0;

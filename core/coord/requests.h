@@ -52,6 +52,9 @@ struct requests {
 	bool has_dropped; /* a reply, and a warning said so */
 	bool waits_for_room;
 	bool is_frozen;
+	bool is_held;	       /* by itself, until freeze_serve() lets it go on */
+	bool has_been_apart;   /* a hold failed for good, and a warning said so */
+	uint32_t failed_holds; /* one after the other */
 	uint64_t frozen_at_ns;
 	uint32_t kernel_writes;
 	uint32_t capture_count;
@@ -67,6 +70,8 @@ void requests_refuse(struct coord *c);
 /* Serve what waits, for one turn. */
 void requests_serve(struct coord *c);
 bool requests_wait(const struct coord *c);
+/* And nobody but the loop will serve them. */
+bool requests_are_due(const struct coord *c);
 /* A guest that is going cannot hear us, nor can it be stopped. */
 bool requests_guest_is_there(const struct coord *c);
 /* Send what the port takes. */
@@ -76,6 +81,10 @@ void requests_reply(struct coord *c, uint32_t msg_type, const void *payload, siz
 void requests_reply_snapshot(struct coord *c, uint32_t request_id, const struct ktstr_error *err);
 /* What the guest said of its kernel. */
 struct ktstr_kern_addrs requests_kernel(const struct coord *c);
+
+/* freeze.c: in virtual time the guest stands still by itself to be answered. */
+bool coord_has_freezes(const struct coord *c);
+void freeze_serve(struct coord *c);
 
 /* capture.c */
 /* Stop the guest. Nothing to do when it stands still. */

@@ -293,6 +293,13 @@ bool stream_bulk(struct coord *c, size_t max)
 	return true;
 }
 
+void stream_catch_up(struct coord *c)
+{
+	for (size_t taken = 0; taken < COORD_DRAIN_MAX && stream_bulk(c, BULK_READ_SIZE);
+	     taken += BULK_READ_SIZE)
+		;
+}
+
 bool stream_com1(struct coord *c, size_t max)
 {
 	char bytes[16 * 1024];

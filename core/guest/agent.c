@@ -9,6 +9,7 @@
 #include "guest/cgroup.h"
 #include "guest/crash.h"
 #include "guest/entropy.h"
+#include "guest/freeze.h"
 #include "guest/job_area.h"
 #include "guest/kernaddrs.h"
 #include "guest/observer.h"
@@ -71,12 +72,13 @@ static int boot(struct port *port, const struct session_spec *session, int *ret_
 }
 
 /* From here on it is this run. */
-static int take_job(uint8_t *area, struct session_spec *session, struct ktstr_error *err)
+static int take_job(uint8_t *area, struct session_spec *session, struct freeze *freeze,
+		    struct ktstr_error *err)
 {
 	struct job_area_taken taken = { 0 };
 	int rc = job_area_take(area, "", &taken, err);
 
-	job_area_unmap(area);
+	freeze_init(freeze, taken.freeze_port, job_area_keep_replies(area, taken.freeze_port != 0));
 	if (rc == 0)
 		rc = boot_check_sentinel(BOOT_SENTINEL, err);
 	if (rc < 0)
@@ -90,11 +92,13 @@ static int take_job(uint8_t *area, struct session_spec *session, struct ktstr_er
 void agent_main(void)
 {
 	const struct observer_paths observer_paths = OBSERVER_PATHS;
+	struct freeze freeze = { 0 };
 	struct session_spec session = { .job_path = AGENT_JOB,
 					.pci = JOB_AREA_PCI,
 					.root = "",
 					.cgroup_mount = CGROUP_MOUNT,
-					.observer_paths = &observer_paths };
+					.observer_paths = &observer_paths,
+					.freeze = &freeze };
 	struct ktstr_error err = { 0 };
 	struct port port;
 	struct supervisor_spec spec = {
@@ -113,7 +117,7 @@ void agent_main(void)
 	crash_catch_init();
 	privilege_hide();
 	if (boot(&port, &session, &spec.wake_fd, &addrs, &area, &err) < 0 ||
-	    take_job(area, &session, &err) < 0)
+	    take_job(area, &session, &freeze, &err) < 0)
 		boot_fatal(err.text);
 	if (announce(&port, &addrs) < 0)
 		boot_fatal("the bulk port cannot be written to");

@@ -77,6 +77,13 @@ static void wait_until_passed(const struct channel_sender *sender)
 	atomic_store(&area->is_awaited, false);
 }
 
+void channel_flush(struct channel_sender *sender)
+{
+	(void)pthread_mutex_lock(&sender->lock); /* cannot fail: not recursive, not robust */
+	wait_until_passed(sender);
+	(void)pthread_mutex_unlock(&sender->lock);
+}
+
 /* Begin at the start again, and give back what a large frame took. */
 static void start_round(struct channel_sender *sender)
 {

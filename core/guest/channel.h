@@ -75,6 +75,9 @@ void channel_sender_init(struct channel_sender *sender, struct channel *channel)
 int channel_send(struct channel_sender *sender, uint32_t msg_type, const void *payload,
 		 uint32_t length);
 
+/* Wait until PID 1 has passed on all that was sent. */
+void channel_flush(struct channel_sender *sender);
+
 /* One payload made of a struct and the bytes that follow it. */
 int channel_send_pair(struct channel_sender *sender, uint32_t msg_type, const void *head,
 		      uint32_t head_length, const void *tail, uint32_t tail_length);

@@ -17,7 +17,6 @@
 #include "base/str.h"
 #include "guest/unpack.h"
 #include "wire/frame.h"
-#include "wire/job_area.h"
 
 /* How often a machine that has no job yet looks for one. */
 #define LOOK_NS (1 * NS_PER_MS)
@@ -152,6 +151,7 @@ int job_area_take(uint8_t *area, const char *root, struct job_area_taken *ret,
 
 	wait_for_job(head);
 	ret->seed = head->seed;
+	ret->freeze_port = (uint16_t)head->freeze_port;
 	ret->is_whole = is_there(head, JOB_AREA_SCENARIO);
 	rc = take(area, JOB_AREA_SCHEDULER, root, err);
 	return rc == 0 && ret->is_whole ? take(area, JOB_AREA_SCENARIO, root, err) : rc;
@@ -178,4 +178,15 @@ void job_area_unmap(uint8_t *area)
 {
 	if (area)
 		(void)munmap(area, JOB_AREA_BYTES);
+}
+
+const struct job_replies *job_area_keep_replies(uint8_t *area, bool are_wanted)
+{
+	if (!are_wanted) {
+		job_area_unmap(area);
+		return NULL;
+	}
+	(void)munmap(area, JOB_REPLIES_AT);
+	(void)munmap(area + JOB_AREA_AT, JOB_AREA_PAGE);
+	return (const struct job_replies *)(area + JOB_REPLIES_AT);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "ktstr/error.h"
+#include "wire/job_area.h"
 
 #define JOB_AREA_PCI "/sys/bus/pci/devices"
 
@@ -14,11 +15,14 @@
  * job_area_unmap(): every child of ours has page tables for it. -ENODEV when there is none. */
 int job_area_map(const char *pci, uint8_t **ret, struct ktstr_error *err);
 void job_area_unmap(uint8_t *area);
+/* Unmap all but the answers of the host, which NULL stands for where they are not wanted. */
+const struct job_replies *job_area_keep_replies(uint8_t *area, bool are_wanted);
 
 /* What was taken. */
 struct job_area_taken {
-	uint64_t seed; /* of the run */
-	bool is_whole; /* the scenario's part, too */
+	uint64_t seed;	      /* of the run */
+	bool is_whole;	      /* the scenario's part, too */
+	uint16_t freeze_port; /* in virtual time (guest/freeze.h); 0: not */
 };
 
 /*

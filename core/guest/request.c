@@ -41,6 +41,13 @@ void requester_init(struct requester *requester, struct channel_sender *sender, 
 	(void)pthread_mutex_init(&requester->lock, NULL); /* cannot fail without attributes */
 }
 
+void requester_use_freeze(struct requester *requester, struct freeze *freeze)
+{
+	requester->freeze = freeze && freeze->port ? freeze : NULL;
+	if (requester->freeze)
+		freeze_keep(freeze);
+}
+
 void requester_done(struct requester *requester)
 {
 	free(requester->in);
@@ -62,12 +69,13 @@ static int break_off(struct requester *requester, int code, const char *why,
 	return code;
 }
 
-static int make_room(struct requester *requester, struct ktstr_error *err)
+/* For @length bytes more. */
+static int make_room(struct requester *requester, size_t length, struct ktstr_error *err)
 {
-	size_t size = requester->size ? requester->size * 2 : 2 * READ_BYTES;
+	size_t size = requester->size + requester->size + 2 * length;
 	uint8_t *in;
 
-	if (requester->size - requester->length >= READ_BYTES)
+	if (requester->size - requester->length >= length)
 		return 0;
 	in = realloc(requester->in, size);
 	if (!in)
@@ -80,7 +88,7 @@ static int make_room(struct requester *requester, struct ktstr_error *err)
 /* Read what is there. */
 static int read_some(struct requester *requester, struct ktstr_error *err)
 {
-	int rc = make_room(requester, err);
+	int rc = make_room(requester, READ_BYTES, err);
 	ssize_t n;
 
 	if (rc < 0)
@@ -135,6 +143,31 @@ static int wait_slice(struct requester *requester, unsigned int polls, uint64_t 
 	return ppoll(&poll_fd, 1, &slice, NULL) > 0 ? read_some(requester, err) : 0;
 }
 
+/* Stand still once, and read what the host left meanwhile. */
+static int stand_still(struct requester *requester, unsigned int rounds, struct ktstr_error *err)
+{
+	const void *frames = NULL;
+	size_t length = 0;
+	int rc;
+
+	if (*requester->is_stopping)
+		return ktstr_fail(err, -ECANCELED, "the run is to end early");
+	if (rounds >= FREEZE_ROUNDS_MAX)
+		return ktstr_fail(err, -ETIMEDOUT, "the host did not answer %u times", rounds);
+	if (rounds == 0)
+		channel_flush(requester->sender); /* it can only answer what it has */
+	rc = freeze_round(err);
+	if (rc == 0)
+		rc = freeze_take(requester->freeze, &frames, &length, err);
+	if (rc == 0)
+		rc = make_room(requester, length, err);
+	if (rc < 0)
+		return rc;
+	memcpy(requester->in + requester->length, frames, length);
+	requester->length += length;
+	return 0;
+}
+
 static int await(struct requester *requester, struct awaited *awaited, struct ktstr_error *err)
 {
 	uint64_t end_ns = clock_monotonic_ns() + requester->timeout_ns;
@@ -144,7 +177,9 @@ static int await(struct requester *requester, struct awaited *awaited, struct kt
 		do
 			rc = take_frame(requester, awaited, err);
 		while (rc == 0);
-		if (rc == -EAGAIN)
+		if (rc == -EAGAIN && requester->freeze)
+			rc = stand_still(requester, polls, err);
+		else if (rc == -EAGAIN)
 			rc = wait_slice(requester, polls, end_ns, err);
 	}
 	return rc < 0 ? rc : 0;

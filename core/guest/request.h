@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "guest/channel.h"
+#include "guest/freeze.h"
 #include "ktstr/error.h"
 #include "wire/kernel_op.h"
 #include "wire/snapshot.h"
@@ -33,11 +34,14 @@ struct requester {
 	uint8_t *in;
 	size_t length;
 	size_t size;
+	struct freeze *freeze;	   /* in virtual time; NULL: replies come from fd */
 	struct ktstr_error broken; /* code != 0: no reply can be read any more, and why */
 };
 
 void requester_init(struct requester *requester, struct channel_sender *sender, int fd,
 		    const volatile uint32_t *is_stopping);
+/* In virtual time the guest stands still for each answer. NULL, or a freeze without a port: no. */
+void requester_use_freeze(struct requester *requester, struct freeze *freeze);
 void requester_done(struct requester *requester);
 
 /*

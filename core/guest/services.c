@@ -460,6 +460,7 @@ int services_init(struct services *services, const struct services_spec *spec,
 	random_init(&services->random, spec->seed, RANDOM_FOR_RUN, 0, 0);
 	requester_init(&services->requester, &spec->link->sender, spec->link->reply_fd,
 		       &spec->link->status->is_stopping);
+	requester_use_freeze(&services->requester, spec->freeze);
 	rc = cgroups_new(spec->cgroup_mount, &services->cgroups, err);
 	if (rc < 0)
 		return rc;

@@ -46,6 +46,7 @@ struct services_spec {
 	size_t scheduler_count;
 	uint64_t scheduler_timeout_ns;
 	const struct observer_paths *observer_paths; /* NULL: the kernel is not looked at */
+	struct freeze *freeze;			     /* as in struct session_spec */
 };
 
 int services_init(struct services *services, const struct services_spec *spec,

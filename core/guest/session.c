@@ -244,6 +244,7 @@ static int make_services(struct session *session, const struct session_spec *ses
 		.link = session->link,
 		.cgroup_mount = session_spec->cgroup_mount,
 		.observer_paths = session_spec->observer_paths,
+		.freeze = session_spec->freeze,
 		.schedulers = session->schedulers,
 		.scheduler_count = session->scheduler_count,
 		.scheduler_timeout_ns = session->scheduler_job->scheduler_timeout_ns,

@@ -43,6 +43,7 @@ struct session_link {
 	int log_fd;   /* what schedulers log goes in here; -1: nowhere */
 };
 
+struct freeze;
 struct observer_paths;
 
 struct session_spec {
@@ -55,6 +56,7 @@ struct session_spec {
 	const char *root;
 	const char *cgroup_mount;
 	const struct observer_paths *observer_paths; /* NULL: the kernel is not looked at */
+	struct freeze *freeze; /* in virtual time: how the host answers; NULL: by the port */
 };
 
 /* The whole session. The exit code of the agent: 0, or 1 after an error that was sent. */

@@ -124,6 +124,7 @@ static int add_words(struct str *key, const struct run_base_spec *spec, const ch
 		.console_fd = KEY_FD,
 		.bulk_fd = KEY_FD,
 		.stats_fd = KEY_FD,
+		.freeze_fd = spec->prepared->is_virtual ? KEY_FD : -1,
 		.debugger_fd = KEY_FD,
 		.memory_fds = memory_fds,
 		.job_fd = KEY_FD,

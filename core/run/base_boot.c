@@ -203,6 +203,8 @@ int base_boot(const struct run_base_spec *spec, bool is_attached, const struct b
 			: ktstr_fail(err, -ENOMEM, "cannot start the VM: out of memory");
 
 	vm_spec.job_fd = boot.job_fd;
+	if (rc == 0 && is_virtual)
+		rc = job_show_freeze_port(boot.job_fd, err);
 	if (rc == 0)
 		rc = vm_start(&vm_spec, &boot.vm, err);
 	if (rc == 0)

@@ -338,7 +338,9 @@ static int build(const struct prepared *p, const struct run_paths *paths, struct
 	image->job_fd = scenario.fd;
 	if (rc == 0)
 		rc = choose_memory(p, image, err);
-	return rc == 0 ? job_publish(&scenario, &image->scheduler_archive, p->spec->seed, err) : rc;
+	if (rc == 0)
+		rc = job_publish(&scenario, &image->scheduler_archive, p->spec->seed, err);
+	return rc == 0 && p->is_virtual ? job_show_freeze_port(image->job_fd, err) : rc;
 }
 
 int image_build(const struct prepared *p, const struct run_paths *paths, struct image *ret,

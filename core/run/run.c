@@ -231,6 +231,7 @@ static int stage_coord(struct run *run, struct ktstr_error *err)
 		.sys_rdy_evt = -1,
 		.signal_fd = run->signals.fd,
 		.console_fd = vm_console_fd(vm),
+		.freeze_fd = vm_freeze_fd(vm),
 		.debugger_fd = vm_debugger_fd(vm),
 		.vm = vm,
 		.vm_ops = &run_vm_ops,

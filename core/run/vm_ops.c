@@ -100,6 +100,21 @@ static uint32_t list_threads(void *vm, struct coord_thread *ret, uint32_t max)
 	return cpu_wait_threads(vm_pid(vm), ret, max);
 }
 
+static int hold_vm(void *vm, struct ktstr_error *err)
+{
+	return vm_hold(vm, err);
+}
+
+static int answer_vm(void *vm, const void *frames, size_t length, struct ktstr_error *err)
+{
+	return vm_answer(vm, frames, length, err);
+}
+
+static void release_vm(void *vm)
+{
+	vm_release(vm);
+}
+
 const struct coord_vm_ops run_vm_ops = {
 	.poll = poll_vm,
 	.quit = quit_vm,
@@ -115,4 +130,7 @@ const struct coord_vm_ops run_vm_ops = {
 	.watch = set_watch,
 	.unwatch = clear_watch,
 	.watch_hit = find_hit,
+	.hold = hold_vm,
+	.answer = answer_vm,
+	.release = release_vm,
 };

@@ -10,7 +10,9 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/io.h"
 
 /* No answer to what is asked here is nearly as long. */
 #define PACKET_MAX 4096
@@ -28,6 +30,7 @@ struct gdbstub {
 	bool expects_stop; /* the answer itself is one */
 	struct gdbstub_stop stops[STOPS_MAX];
 	size_t stop_count;
+	int drained_fd;		   /* -1: none */
 	struct ktstr_error broken; /* code != 0: nothing can be read any more, and why */
 };
 
@@ -35,9 +38,16 @@ struct gdbstub *gdbstub_new(int fd)
 {
 	struct gdbstub *stub = calloc(1, sizeof(*stub));
 
-	if (stub)
+	if (stub) {
 		stub->fd = fd;
+		stub->drained_fd = -1;
+	}
 	return stub;
+}
+
+void gdbstub_drain(struct gdbstub *stub, int fd)
+{
+	stub->drained_fd = fd;
 }
 
 void gdbstub_free(struct gdbstub *stub)
@@ -222,7 +232,8 @@ static int read_more(struct gdbstub *stub, struct ktstr_error *err)
 
 static int wait_for_peer(const struct gdbstub *stub, uint64_t deadline_ns, struct ktstr_error *err)
 {
-	struct pollfd poll_fd = { .fd = stub->fd, .events = POLLIN };
+	struct pollfd poll_fds[] = { { .fd = stub->fd, .events = POLLIN },
+				     { .fd = stub->drained_fd, .events = POLLIN } };
 	uint64_t now_ns = clock_monotonic_ns();
 	struct timespec left;
 
@@ -230,9 +241,11 @@ static int wait_for_peer(const struct gdbstub *stub, uint64_t deadline_ns, struc
 		return ktstr_fail(err, -ETIMEDOUT, "QEMU's debugger port does not answer");
 	left.tv_sec = (time_t)((deadline_ns - now_ns) / NS_PER_S);
 	left.tv_nsec = (long)((deadline_ns - now_ns) % NS_PER_S);
-	if (ppoll(&poll_fd, 1, &left, NULL) < 0 && errno != EINTR)
+	if (ppoll(poll_fds, ARRAY_SIZE(poll_fds), &left, NULL) < 0 && errno != EINTR)
 		return ktstr_fail(err, -errno, "cannot wait for QEMU's debugger port: %s",
 				  strerror(errno));
+	if (poll_fds[1].revents)
+		io_drain(stub->drained_fd);
 	return 0;
 }
 

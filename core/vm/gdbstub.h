@@ -44,4 +44,7 @@ int gdbstub_continue(struct gdbstub *stub, uint64_t deadline_ns, struct ktstr_er
  */
 int gdbstub_read(struct gdbstub *stub, struct gdbstub_stop *ret, struct ktstr_error *err);
 
+/* As qmp_drain(). */
+void gdbstub_drain(struct gdbstub *stub, int fd);
+
 #endif

@@ -40,6 +40,8 @@ int vm_freeze(struct vm *vm, struct ktstr_error *err)
 {
 	int rc;
 
+	if (vm->is_held)
+		return 0;
 	vm->is_freezing = true;
 	rc = qmp_execute(vm->qmp, "stop", NULL, deadline(), NULL, err);
 	vm->is_freezing = false;
@@ -52,6 +54,8 @@ int vm_thaw(struct vm *vm, struct ktstr_error *err)
 {
 	struct ktstr_error ignored = { 0 };
 
+	if (vm->is_held)
+		return 0; /* until vm_release() */
 	/* Newer QEMUs tell of the next stop only when it was the debugger that let the guest run.
 	 */
 	if (vm->debugger && gdbstub_continue(vm->debugger, deadline(), &ignored) == 0)
@@ -77,11 +81,16 @@ static int ask_human(struct vm *vm, json_t *arguments, char **ret, struct ktstr_
 static int read_cpu(struct vm *vm, uint32_t cpu, struct runfile_cpu *ret, struct ktstr_error *err)
 {
 	_cleanup_free_ char *text = NULL;
-	int rc = ask_human(
+	int rc;
+
+	if (vm->is_held) {
+		*ret = vm->held[cpu];
+		return 0;
+	}
+	rc = ask_human(
 		vm,
 		json_pack("{s:s, s:i}", "command-line", "info registers", "cpu-index", (int)cpu),
 		&text, err);
-
 	if (rc == 0)
 		rc = registers_parse(text, ret, err);
 	return rc;
@@ -169,6 +178,7 @@ static int attach_debugger(struct vm *vm, struct ktstr_error *err)
 	if (!vm->debugger)
 		return ktstr_fail(err, -ENOMEM,
 				  "cannot attach QEMU's debugger port: out of memory");
+	gdbstub_drain(vm->debugger, vm->fds[CHANNEL_FREEZE]);
 	return gdbstub_greet(vm->debugger, deadline(), err);
 }
 

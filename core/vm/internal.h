@@ -22,6 +22,7 @@ enum channel {
 	CHANNEL_CONSOLE,
 	CHANNEL_BULK,
 	CHANNEL_STATS,
+	CHANNEL_FREEZE,
 	CHANNEL_DEBUGGER,
 	CHANNEL_COUNT,
 };
@@ -47,6 +48,13 @@ struct vm {
 	struct vm_watch watches[VM_WATCHES_MAX];
 	struct vm_hit hits[VM_WATCHES_MAX]; /* that nobody was told of yet */
 	uint32_t hit_count;
+	/* In virtual time; see hold.c. */
+	int freeze_peer_fd;	  /* QEMU's end of CHANNEL_FREEZE */
+	int freeze_number;	  /* which is called so in QEMU */
+	int answers_fd;		  /* the memory of the job */
+	uint32_t answers;	  /* so many were written */
+	bool is_held;		  /* all CPUs stand still inside a write to that channel */
+	struct runfile_cpu *held; /* their registers */
 	enum vm_event event;
 	bool is_freezing; /* a stop was asked for */
 	bool has_stopped; /* by itself */

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "wire/crc_file.h"
 #include "wire/frame.h"
+#include "wire/freeze.h"
 #include "wire/job_area.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -99,6 +100,16 @@ int job_show_scheduler(int fd, bool is_there, struct ktstr_error *err)
 	return write_head(fd, &head, err);
 }
 
+int job_show_freeze_port(int fd, struct ktstr_error *err)
+{
+	struct job_area head;
+
+	if (read_head(fd, &head) < 0)
+		return ktstr_fail(err, -EIO, "cannot read the job");
+	head.freeze_port = WIRE_FREEZE_PORT;
+	return write_head(fd, &head, err);
+}
+
 int job_checksum(int fd, uint32_t *ret)
 {
 	uint32_t crcs[JOB_AREA_PARTS];
@@ -135,4 +146,17 @@ uint32_t job_state(int fd)
 	struct job_area head;
 
 	return read_head(fd, &head) == 0 ? head.state : 0;
+}
+
+int job_answer(int fd, uint32_t number, const void *frames, size_t length, struct ktstr_error *err)
+{
+	const struct job_replies head = { .number = number, .length = (uint32_t)length };
+
+	if (length > JOB_REPLIES_MAX)
+		return ktstr_fail(err, -EFBIG, "the answers have %zu bytes, at most %zu fit",
+				  length, (size_t)JOB_REPLIES_MAX);
+	if (pwrite(fd, frames, length, (off_t)(JOB_REPLIES_AT + sizeof(head))) != (ssize_t)length ||
+	    pwrite(fd, &head, sizeof(head), (off_t)JOB_REPLIES_AT) != (ssize_t)sizeof(head))
+		return ktstr_fail(err, -EIO, "cannot write into the memory of the job");
+	return 0;
 }

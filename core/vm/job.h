@@ -4,6 +4,7 @@
 #define VM_JOB_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ktstr/error.h"
@@ -30,10 +31,16 @@ int job_checksum(int fd, uint32_t *ret);
  * runs. */
 int job_show_scheduler(int fd, bool is_there, struct ktstr_error *err);
 
+/* In virtual time: the guest is to stand still where it wants an answer. Before it runs. */
+int job_show_freeze_port(int fd, struct ktstr_error *err);
+
 /* A new area for a machine that is to be saved: with @scheduler, or without a job (NULL). */
 int job_new(const struct job_archive *scheduler, int *ret_fd, struct ktstr_error *err);
 
 /* How far the agent has come that was not given the whole job: JOB_AREA_READY, ..., or 0. */
 uint32_t job_state(int fd);
+
+/* Answers to a guest that stands still: whole frames. @number is another one each time. */
+int job_answer(int fd, uint32_t number, const void *frames, size_t length, struct ktstr_error *err);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "wire/freeze.h"
 
 /* APIC ids are 8 bits wide without interrupt remapping, and the last is the broadcast address. */
 #define APIC_IDS_MAX 255
@@ -14,6 +15,9 @@
 #define NODE_MEMORY_MIN (UINT64_C(4) << 20)
 /* In virtual time the TSC counts nanoseconds. */
 #define VIRTUAL_TSC_KHZ 1000000u
+
+#define TEXT_OF(NUMBER) TEXT_OF_(NUMBER)
+#define TEXT_OF_(NUMBER) #NUMBER
 
 /* A list of words that remembers whether memory ran out, so that it is asked once. */
 struct words {
@@ -300,6 +304,8 @@ static const struct {
 	  "virtserialport,chardev=bulk,name=ktstr-bulk,nr=1" },
 	{ offsetof(struct qemu_spec, stats_fd), "stats", BOTH_WAYS, "-device",
 	  "virtserialport,chardev=stats,name=ktstr-stats,nr=2" },
+	{ offsetof(struct qemu_spec, freeze_fd), "freeze", BOTH_WAYS, "-device",
+	  "isa-debugcon,chardev=freeze,iobase=" TEXT_OF(WIRE_FREEZE_PORT) },
 	{ offsetof(struct qemu_spec, debugger_fd), "debugger", BOTH_WAYS, NULL, NULL },
 };
 

@@ -29,6 +29,7 @@ struct qemu_spec {
 	int console_fd;	 /* ktstr-console, port 0 */
 	int bulk_fd;	 /* ktstr-bulk, port 1 */
 	int stats_fd;	 /* ktstr-stats, port 2 */
+	int freeze_fd;	 /* where a guest in virtual time stands still (wire/freeze.h) */
 	int debugger_fd; /* for a debugger port that somebody may attach later */
 	/* Files of the size of each NUMA node, to be its memory; NULL: QEMU makes its own. */
 	const int *memory_fds;

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/str.h"
 
 #define READ_SIZE 16384
@@ -30,6 +31,7 @@ struct qmp {
 	json_t *answer;
 	bool has_greeting;
 	bool has_capabilities;
+	int drained_fd;		   /* -1: none */
 	struct ktstr_error broken; /* code != 0: nothing can be read any more, and why */
 };
 
@@ -100,6 +102,7 @@ int qmp_new(int fd, qmp_event event, void *arg, struct qmp **ret, struct ktstr_e
 		return ktstr_fail(err, -ENOMEM, "cannot talk to QEMU: out of memory");
 	}
 	qmp->fd = fd;
+	qmp->drained_fd = -1;
 	qmp->event = event;
 	qmp->arg = arg;
 	flags = fcntl(fd, F_GETFL);
@@ -260,8 +263,10 @@ int qmp_read(struct qmp *qmp, struct ktstr_error *err)
 /* Wait until there is something to read, or to send what waits. */
 static int wait_for_peer(struct qmp *qmp, uint64_t deadline_ns, struct ktstr_error *err)
 {
-	struct pollfd poll_fd = { .fd = qmp->fd,
-				  .events = (short)(POLLIN | (qmp->out.length ? POLLOUT : 0)) };
+	struct pollfd poll_fds[] = {
+		{ .fd = qmp->fd, .events = (short)(POLLIN | (qmp->out.length ? POLLOUT : 0)) },
+		{ .fd = qmp->drained_fd, .events = POLLIN },
+	};
 	uint64_t now_ns = clock_monotonic_ns();
 	struct timespec left;
 
@@ -269,9 +274,11 @@ static int wait_for_peer(struct qmp *qmp, uint64_t deadline_ns, struct ktstr_err
 		return ktstr_fail(err, -ETIMEDOUT, "QEMU's monitor does not answer");
 	left.tv_sec = (time_t)((deadline_ns - now_ns) / NS_PER_S);
 	left.tv_nsec = (long)((deadline_ns - now_ns) % NS_PER_S);
-	if (ppoll(&poll_fd, 1, &left, NULL) < 0 && errno != EINTR)
+	if (ppoll(poll_fds, ARRAY_SIZE(poll_fds), &left, NULL) < 0 && errno != EINTR)
 		return ktstr_fail(err, -errno, "cannot wait for QEMU's monitor: %s",
 				  strerror(errno));
+	if (poll_fds[1].revents)
+		io_drain(qmp->drained_fd);
 	return 0;
 }
 
@@ -309,19 +316,13 @@ int qmp_send(struct qmp *qmp, const char *command, json_t *arguments, struct kts
 	return send_command(qmp, command, arguments, NULL, err);
 }
 
-int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, uint64_t deadline_ns,
-		json_t **ret, struct ktstr_error *err)
+/* What QEMU said to @command, which is in qmp->answer. */
+static int take_result(struct qmp *qmp, const char *command, json_t **ret, struct ktstr_error *err)
 {
+	json_t *answer = steal_ptr(qmp->answer);
 	char text[512];
-	json_t *answer;
-	json_int_t id;
-	int rc = send_command(qmp, command, arguments, &id, err);
+	int rc = 0;
 
-	if (rc == 0)
-		rc = await_answer(qmp, id, deadline_ns, err);
-	if (rc < 0)
-		return ktstr_prefix(err, "command '%s'", command);
-	answer = steal_ptr(qmp->answer);
 	if (!json_object_get(answer, "return"))
 		rc = ktstr_fail(err, -EREMOTEIO, "QEMU refused '%s': %s", command,
 				refusal(answer, text, sizeof(text)));
@@ -329,4 +330,49 @@ int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, uint64_
 		*ret = json_incref(json_object_get(answer, "return"));
 	json_decref(answer);
 	return rc;
+}
+
+int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, uint64_t deadline_ns,
+		json_t **ret, struct ktstr_error *err)
+{
+	json_int_t id;
+	int rc = send_command(qmp, command, arguments, &id, err);
+
+	if (rc == 0)
+		rc = await_answer(qmp, id, deadline_ns, err);
+	if (rc < 0)
+		return ktstr_prefix(err, "command '%s'", command);
+	return take_result(qmp, command, ret, err);
+}
+
+int qmp_ask(struct qmp *qmp, const char *command, json_t *arguments, struct ktstr_error *err)
+{
+	json_int_t id = NO_ID;
+	int rc = send_command(qmp, command, arguments, &id, err);
+
+	if (rc == 0)
+		qmp->awaited_id = id;
+	return rc;
+}
+
+int qmp_take(struct qmp *qmp, json_t **ret, struct ktstr_error *err)
+{
+	int rc = qmp->answer ? 0 : qmp_read(qmp, err);
+
+	if (!qmp->answer)
+		return rc;
+	qmp->awaited_id = NO_ID;
+	rc = take_result(qmp, "what was asked", ret, err);
+	return rc < 0 ? rc : 1;
+}
+
+void qmp_forget(struct qmp *qmp)
+{
+	qmp->awaited_id = NO_ID;
+	json_decref(steal_ptr(qmp->answer));
+}
+
+void qmp_drain(struct qmp *qmp, int fd)
+{
+	qmp->drained_fd = fd;
 }

@@ -44,4 +44,17 @@ int qmp_send(struct qmp *qmp, const char *command, json_t *arguments, struct kts
 int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, uint64_t deadline_ns,
 		json_t **ret, struct ktstr_error *err);
 
+/*
+ * Ask now and take the answer later: qmp_take() reads what is there, and returns 1 when the answer
+ * is (*ret is a new reference), 0 while it is not, or an error as qmp_execute(). One question at a
+ * time; until it is answered or forgotten nothing else may be executed.
+ */
+int qmp_ask(struct qmp *qmp, const char *command, json_t *arguments, struct ktstr_error *err);
+int qmp_take(struct qmp *qmp, json_t **ret, struct ktstr_error *err);
+void qmp_forget(struct qmp *qmp);
+
+/* While an answer is waited for, read and drop what comes of @fd (a socket; -1: none): the guest
+ * may wait for that, with QEMU's lock in its hands. */
+void qmp_drain(struct qmp *qmp, int fd);
+
 #endif

@@ -152,3 +152,26 @@ int registers_parse(const char *text, struct runfile_cpu *ret, struct ktstr_erro
 	*ret = cpu;
 	return 0;
 }
+
+int registers_parse_all(const char *text, struct runfile_cpu *ret, uint32_t count,
+			struct ktstr_error *err)
+{
+	static const char head[] = "CPU#";
+	const char *at = strstr(text, head);
+
+	for (uint32_t i = 0; i < count; i++) {
+		const char *next = at ? strstr(at + strlen(head), head) : NULL;
+		_cleanup_free_ char *part = NULL;
+
+		if (!at)
+			return ktstr_fail(err, -EPROTO, "QEMU does not print registers of CPU %u",
+					  i);
+		part = next ? strndup(at, (size_t)(next - at)) : strdup(at);
+		if (!part)
+			return ktstr_fail(err, -ENOMEM, "out of memory for registers");
+		if (registers_parse(part, &ret[i], err) < 0)
+			return ktstr_prefix(err, "registers of CPU %u", i);
+		at = next;
+	}
+	return 0;
+}

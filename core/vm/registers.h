@@ -13,4 +13,8 @@
  */
 int registers_parse(const char *text, struct runfile_cpu *ret, struct ktstr_error *err);
 
+/* The same for "info registers -a", of @count CPUs: each begins with "CPU#N". */
+int registers_parse_all(const char *text, struct runfile_cpu *ret, uint32_t count,
+			struct ktstr_error *err);
+
 #endif

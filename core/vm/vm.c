@@ -63,6 +63,19 @@ static int open_socket(struct vm *vm, struct wires *wires, size_t channel)
 	return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }
 
+/* One that is soon full: whoever writes then waits until we read. */
+static int narrow(struct vm *vm, const struct wires *wires)
+{
+	const int least = 1; /* the kernel knows how little that can be */
+	int fd = wires->fds[CHANNEL_FREEZE];
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)) < 0)
+		return -errno;
+	vm->freeze_number = fd;
+	vm->freeze_peer_fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	return vm->freeze_peer_fd < 0 ? -errno : 0;
+}
+
 /* One that takes whatever is written, and tells who follows it. */
 static int open_file(struct vm *vm, struct wires *wires, size_t channel)
 {
@@ -93,8 +106,12 @@ static int open_channels(struct vm *vm, struct wires *wires, bool is_virtual,
 		rc = vm->news_fd < 0 ? -errno : 0;
 	}
 	for (size_t i = 0; i < CHANNEL_COUNT && rc == 0; i++)
-		rc = is_virtual && leads_out(i) ? open_file(vm, wires, i)
-						: open_socket(vm, wires, i);
+		if (is_virtual && leads_out(i))
+			rc = open_file(vm, wires, i);
+		else if (is_virtual || i != CHANNEL_FREEZE)
+			rc = open_socket(vm, wires, i);
+	if (rc == 0 && is_virtual)
+		rc = narrow(vm, wires);
 	if (rc < 0)
 		return ktstr_fail(err, rc, "cannot open a channel to the VM: %s", strerror(-rc));
 	if (!is_virtual)
@@ -213,6 +230,7 @@ static int build_argv(const struct vm_spec *spec, const char *program, const str
 		.console_fd = wires->fds[CHANNEL_CONSOLE],
 		.bulk_fd = wires->fds[CHANNEL_BULK],
 		.stats_fd = wires->fds[CHANNEL_STATS],
+		.freeze_fd = wires->fds[CHANNEL_FREEZE],
 		.debugger_fd = wires->fds[CHANNEL_DEBUGGER],
 		.memory_fds = guest_memory_fds(memory, &count),
 		.job_fd = wires->job_fd,
@@ -236,9 +254,11 @@ static int start_program(struct vm *vm, const struct wires *wires, struct ktstr_
 	keep = calloc(CHANNEL_COUNT + 3 + nodes, sizeof(*keep));
 	if (!keep)
 		return ktstr_fail(err, -ENOMEM, "cannot start a VM: out of memory");
-	memcpy(keep, wires->fds, sizeof(wires->fds));
-	memcpy(keep + CHANNEL_COUNT, memory_fds, nodes * sizeof(*keep));
-	count = CHANNEL_COUNT + nodes;
+	memcpy(keep, memory_fds, nodes * sizeof(*keep));
+	count = nodes;
+	for (size_t i = 0; i < CHANNEL_COUNT; i++)
+		if (wires->fds[i] >= 0)
+			keep[count++] = wires->fds[i];
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		if (files[i] >= 0)
 			keep[count++] = files[i];
@@ -305,6 +325,8 @@ static struct vm *vm_new(void)
 		vm->fds[i] = -1;
 	vm->stderr_fd = -1;
 	vm->news_fd = -1;
+	vm->freeze_peer_fd = -1;
+	vm->answers_fd = -1;
 	vm->pid_fd = -1;
 	return vm;
 }
@@ -336,6 +358,8 @@ int vm_start(const struct vm_spec *spec, struct vm **ret, struct ktstr_error *er
 		rc = borrow_fd(spec->job_fd, &wires.job_fd, err);
 	if (rc == 0 && spec->files)
 		rc = borrow_fd(spec->files->state_fd, &wires.state_fd, err);
+	if (rc == 0 && spec->job_bytes > 0)
+		rc = borrow_fd(spec->job_fd, &vm->answers_fd, err);
 	vm->state_fd = wires.state_fd;
 	if (rc == 0)
 		rc = build_argv(spec, vm_program(spec->program), &wires, vm->memory, &vm->argv,
@@ -345,6 +369,8 @@ int vm_start(const struct vm_spec *spec, struct vm **ret, struct ktstr_error *er
 	wires_done(&wires);
 	if (rc == 0)
 		rc = qmp_new(steal_fd(&vm->fds[CHANNEL_QMP]), take_event, vm, &vm->qmp, err);
+	if (rc == 0)
+		qmp_drain(vm->qmp, vm->fds[CHANNEL_FREEZE]);
 	if (rc == 0 && is_restored(spec))
 		rc = vm_restore(vm, err);
 	if (rc < 0) {
@@ -393,6 +419,11 @@ int vm_monitor_fd(const struct vm *vm)
 int vm_pid_fd(const struct vm *vm)
 {
 	return vm->pid_fd;
+}
+
+int vm_freeze_fd(const struct vm *vm)
+{
+	return vm->fds[CHANNEL_FREEZE];
 }
 
 int vm_debugger_fd(const struct vm *vm)
@@ -552,6 +583,9 @@ void vm_free(struct vm *vm)
 	cleanup_close(&vm->pid_fd);
 	cleanup_close(&vm->stderr_fd);
 	cleanup_close(&vm->news_fd);
+	cleanup_close(&vm->freeze_peer_fd);
+	cleanup_close(&vm->answers_fd);
+	free(vm->held);
 	qemu_argv_free(vm->argv);
 	free(vm);
 }

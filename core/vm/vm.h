@@ -9,6 +9,7 @@
 #define VM_VM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -162,6 +163,21 @@ struct vm_hit {
 /* 1: the VM stopped by itself, and somebody must thaw it; 0: nothing more for the moment; else what
  * is wrong with QEMU's debugger port. A hit just before vm_freeze() is told of after it. */
 int vm_watch_hit(struct vm *vm, struct vm_hit *ret, struct ktstr_error *err);
+
+/*
+ * In virtual time a guest stands still by itself, to be answered (wire/freeze.h). Readable: it is
+ * about to, or has done so in vain, and goes on when vm_release() is called. -1: never.
+ */
+int vm_freeze_fd(const struct vm *vm);
+/*
+ * Wait until it stands still. Then it may be looked at as after vm_freeze(), by all functions here
+ * but vm_watch() and vm_unwatch(), and stays what it is until vm_release(), to the instruction and
+ * whatever the host does. -EAGAIN: not this time; it will try again.
+ */
+int vm_hold(struct vm *vm, struct ktstr_error *err);
+void vm_release(struct vm *vm);
+/* Leave answers in its memory: whole frames, which it finds when it goes on. */
+int vm_answer(struct vm *vm, const void *frames, size_t length, struct ktstr_error *err);
 
 /* The command line, for --verbose and for the run file. */
 char *const *vm_argv(const struct vm *vm);

@@ -9,6 +9,10 @@
  * that boots finds both. A machine that is to be saved gets none, or the first alone: its agent
  * says how far it has come, waits, and finds the rest of the job of each run in what is there once
  * it goes on.
+ *
+ * In virtual time answers of the host come this way, too, while the guest stands still
+ * (wire/freeze.h): struct job_replies lies at JOB_REPLIES_AT, and the frames behind it. The guest
+ * never writes there: in a restored machine the memory is its own from the first write on.
  */
 #ifndef WIRE_JOB_AREA_H
 #define WIRE_JOB_AREA_H
@@ -18,8 +22,11 @@
 #define JOB_AREA_BYTES (UINT64_C(256) << 20)
 #define JOB_AREA_PAGE UINT64_C(4096)
 #define JOB_AREA_AT (JOB_AREA_BYTES - JOB_AREA_PAGE)
+/* Room for the longest answer and more. */
+#define JOB_REPLIES_BYTES ((UINT64_C(2) << 20) + JOB_AREA_PAGE)
+#define JOB_REPLIES_AT (JOB_AREA_AT - JOB_REPLIES_BYTES)
 /* What both archives may have together. */
-#define JOB_AREA_ARCHIVE_MAX (JOB_AREA_AT - JOB_AREA_PAGE)
+#define JOB_AREA_ARCHIVE_MAX (JOB_REPLIES_AT - JOB_AREA_PAGE)
 
 #define JOB_AREA_MAGIC 0x4b4a4f42u /* "KJOB" */
 #define JOB_AREA_VERSION 2u
@@ -49,7 +56,13 @@ struct job_area {
 	uint64_t seed; /* of the run: the guest's entropy starts from it */
 	struct job_area_part parts[JOB_AREA_PARTS];
 	uint32_t state; /* by the guest: JOB_AREA_READY or JOB_AREA_ATTACHED; 0: neither yet */
-	uint32_t reserved;
+	uint32_t freeze_port; /* where to stand still for an answer; 0: answers come by the port */
 };
+
+struct job_replies {
+	uint32_t number; /* another one than before: there are new ones */
+	uint32_t length; /* of the frames behind this struct, in bytes */
+};
+#define JOB_REPLIES_MAX (JOB_REPLIES_BYTES - sizeof(struct job_replies))
 
 #endif

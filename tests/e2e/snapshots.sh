@@ -112,4 +112,21 @@ case_a_run_keeps_64_captures() {
 	expect_captures 'length == 64 and .[63].tag == "number 63"'
 }
 
+# In host time the guest waits for its answers, which come by the port.
+case_capture_in_host_time() {
+	probe capture --clock host
+	expect_captures 'length == 2 and all(.tag == "hogs" and .cause == "request")'
+}
+
+case_read_memory_in_host_time() { probe read --clock host; }
+
+case_write_memory_in_host_time() { probe write --clock host; }
+
+case_watch_in_host_time() {
+	probe watch --clock host
+	expect_captures '[.[].ranges[0].number] == [61, 62, 63]'
+}
+
+case_refusals_in_host_time() { probe refusals --clock host; }
+
 main "$@"

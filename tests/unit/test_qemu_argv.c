@@ -27,6 +27,7 @@ static const struct qemu_spec plain = {
 	.console_fd = 6,
 	.bulk_fd = 7,
 	.stats_fd = 8,
+	.freeze_fd = -1,
 	.debugger_fd = -1,
 };
 
@@ -189,6 +190,16 @@ Test(qemu_argv, a_debugger_port_is_nothing_but_a_socket)
 		     "-M q35,memory-backend=ram0 -m 512M "
 		     "-object memory-backend-memfd,id=ram0,size=512M,share=on " KERNEL CHANNELS
 		     " -chardev socket,id=debugger,fd=10");
+}
+
+Test(qemu_argv, a_guest_in_virtual_time_has_a_port_to_stand_still_at)
+{
+	struct qemu_spec spec = plain;
+
+	spec.instruction_ns = 4;
+	spec.freeze_fd = 11;
+	expect_part(&spec, "-chardev socket,id=freeze,fd=11 "
+			   "-device isa-debugcon,chardev=freeze,iobase=0xe9");
 }
 
 Test(qemu_argv, memory_may_be_files_of_the_host)
