@@ -18,6 +18,7 @@ struct random {
 #define RANDOM_FOR_WORKER 1u  /* what a workload draws */
 #define RANDOM_FOR_SAMPLES 2u /* which wake-up latencies are kept */
 #define RANDOM_FOR_KERNEL 3u  /* its entropy */
+#define RANDOM_FOR_START 4u   /* when a worker begins */
 
 /* The stream of @purpose for worker @index of spawn @spawn. */
 void random_init(struct random *random, uint64_t seed, uint32_t purpose, uint32_t spawn,

@@ -339,7 +339,7 @@ static void release(struct spawn *spawn, struct gate *gate)
 	wait_ready(gate, spawn->count, READY_TIMEOUT_NS);
 	now_ns = clock_monotonic_ns();
 	for (uint32_t i = 0; i < spawn->count; i++)
-		spawn->slots[i].start_ns = now_ns;
+		spawn->slots[i].start_ns = now_ns + spawn->slots[i].delay_ns;
 	gate_close(gate);
 }
 

@@ -194,12 +194,16 @@ static void on_stop(int signal)
 
 void worker_slot_init(struct worker_slot *slot, uint64_t seed, uint32_t spawn, uint32_t index)
 {
+	struct random start;
+
 	slot->worker.ops = &services;
 	slot->worker.index = index;
 	slot->last_cpu = UINT32_MAX;
 	slot->report.size = sizeof(slot->report);
 	slot->report.group = spawn;
 	slot->report.index = index;
+	random_init(&start, seed, RANDOM_FOR_START, spawn, index);
+	slot->delay_ns = random_below(&start, WORKER_DELAY_MAX_NS + 1);
 	random_init(&slot->random, seed, RANDOM_FOR_WORKER, spawn, index);
 	random_init(&slot->sampler, seed, RANDOM_FOR_SAMPLES, spawn, index);
 }
@@ -235,13 +239,23 @@ static void account(struct worker_slot *slot, uint64_t now_ns, uint64_t cpu_time
 
 	report->work_units = slot->worker.work_units;
 	report->iterations = slot->worker.iterations;
-	report->wall_time_ns = now_ns - slot->start_ns;
+	report->wall_time_ns = now_ns > slot->start_ns ? now_ns - slot->start_ns : 0;
 	report->cpu_time_ns =
 		cpu_time_ns > slot->cpu_start_ns ? cpu_time_ns - slot->cpu_start_ns : 0;
 	if (schedstat->run_delay_ns > start->run_delay_ns)
 		report->run_delay_ns = schedstat->run_delay_ns - start->run_delay_ns;
 	if (schedstat->run_count > start->run_count)
 		report->run_count = schedstat->run_count - start->run_count;
+}
+
+static void wait_for_start(const struct worker_slot *slot)
+{
+	const struct timespec start = { .tv_sec = (time_t)(slot->start_ns / NS_PER_S),
+					.tv_nsec = (long)(slot->start_ns % NS_PER_S) };
+
+	while (!slot->worker.stop &&
+	       clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &start, NULL) == EINTR)
+		;
 }
 
 int worker_loop_run(struct worker_slot *slot, const struct ktstr_workload_ops *ops)
@@ -251,9 +265,10 @@ int worker_loop_run(struct worker_slot *slot, const struct ktstr_workload_ops *o
 	uint64_t cpu_time_ns;
 	int rc;
 
+	wait_for_start(slot);
 	/* Between the two looks at the wall clock, so that it cannot be more than the wall time. */
 	slot->cpu_start_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
-	/* What passed since the release was waiting for a CPU. */
+	/* What passed since then was waiting for a CPU. */
 	slot->last_look_ns = slot->start_ns;
 	service_look(&slot->worker);
 	rc = plugin_op_result(ops->run(&slot->worker, &err), "run", &err);

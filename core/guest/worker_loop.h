@@ -9,11 +9,18 @@
 
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "guest/random.h"
 #include "ktstr/error.h"
 #include "ktstr/frame.h"
 #include "ktstr/workload.h"
 
+/*
+ * A worker begins up to so long after its release, as the run's seed has it. So the workers of a
+ * spawn do not march in step, with each other or with the kernel's tick, and another seed is
+ * another meeting of theirs.
+ */
+#define WORKER_DELAY_MAX_NS (4 * NS_PER_MS)
 /* Wake-up latencies that are kept of each worker. */
 #define WORKER_SAMPLES_MAX 4096u
 
@@ -25,7 +32,8 @@ struct schedstat {
 struct worker_slot {
 	struct ktstr_worker worker; /* what the workload sees; first, so that its address is ours */
 	struct ktstr_worker_report report;
-	uint64_t start_ns; /* when the session released the worker */
+	uint64_t delay_ns; /* from the session's release to the worker's start */
+	uint64_t start_ns; /* when the worker was to begin */
 	/* When it asked the worker to end; 0: not yet. What comes after is a crowd of workers on
 	 * their way out, and no gap. */
 	volatile uint64_t stop_ns;

@@ -77,6 +77,55 @@ Test(worker_loop, cpu_time_and_wall_time_begin_at_the_release)
 	free(slot);
 }
 
+static uint64_t delay_of(uint64_t seed, uint32_t spawn, uint32_t index)
+{
+	struct worker_slot *slot = calloc(1, sizeof(*slot));
+	uint64_t delay_ns;
+
+	cr_assert_not_null(slot);
+	worker_slot_init(slot, seed, spawn, index);
+	delay_ns = slot->delay_ns;
+	free(slot);
+	return delay_ns;
+}
+
+Test(worker_loop, the_seed_says_when_a_worker_begins)
+{
+	for (uint64_t seed = 0; seed < 1000; seed++)
+		cr_expect_leq(delay_of(seed, 1, 0), WORKER_DELAY_MAX_NS);
+	cr_expect_eq(delay_of(1, 2, 3), delay_of(1, 2, 3));
+	cr_expect_neq(delay_of(1, 2, 3), delay_of(2, 2, 3));
+	cr_expect_neq(delay_of(1, 2, 3), delay_of(1, 1, 3));
+	cr_expect_neq(delay_of(1, 2, 3), delay_of(1, 2, 4));
+}
+
+Test(worker_loop, a_worker_waits_for_its_start_and_that_is_no_gap)
+{
+	struct worker_slot *slot = slot_after_1000_s();
+
+	worker_loop_prepare(slot);
+	slot->start_ns = clock_monotonic_ns() + 30 * NS_PER_MS;
+	cr_assert_eq(worker_loop_run(slot, &ending), 0);
+	cr_expect_geq(clock_monotonic_ns(), slot->start_ns);
+	cr_expect_leq(slot->report.max_gap_ns, clock_monotonic_ns() - slot->start_ns);
+	cr_expect_leq(slot->report.wall_time_ns, clock_monotonic_ns() - slot->start_ns);
+	free(slot);
+}
+
+Test(worker_loop, one_that_is_stopped_before_its_start_never_waits_for_it)
+{
+	struct worker_slot *slot = slot_after_1000_s();
+
+	worker_loop_prepare(slot);
+	slot->start_ns = clock_monotonic_ns() + 1000 * NS_PER_S;
+	slot->worker.stop = 1;
+	cr_assert_eq(worker_loop_run(slot, &ending), 0);
+	cr_expect_lt(clock_monotonic_ns(), slot->start_ns);
+	cr_expect_eq(slot->report.wall_time_ns, 0);
+	cr_expect_lt(slot->report.max_gap_ns, 100 * NS_PER_S);
+	free(slot);
+}
+
 static const struct {
 	const char *text;
 	struct schedstat expected;
