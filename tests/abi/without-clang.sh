@@ -20,7 +20,7 @@ configure()
 	rm -rf "$tmp/build"
 	"$cmake" -G "$generator" -S "$source" -B "$tmp/build" -DCMAKE_C_COMPILER="$compiler" -DKTSTR_TESTS=OFF \
 		-DKTSTR_BPF_CLANG="$1" >"$tmp/log" 2>&1 || fail "cannot configure: $(cat "$tmp/log")"
-	for name in scx_fifo scx_vtime scx_ktstr; do
+	for name in scx_fifo scx_lostwake scx_vtime scx_ktstr; do
 		[ "$(grep -c "scheduler $name is left out: .*$2" "$tmp/log")" = 1 ] ||
 			fail "configure does not say that $name is left out: $(cat "$tmp/log")"
 		[ -f "$tmp/build/$plugindir/schedulers/$name.missing" ] || fail "there is no $name.missing"
