@@ -66,8 +66,4 @@ struct vm {
  */
 int vm_fail_ended(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err);
 
-/* Tell a QEMU that was started for it to take the machine from vm->state_fd, and to let it go on.
- * Returns when that was sent. */
-int vm_restore(struct vm *vm, struct ktstr_error *err);
-
 #endif

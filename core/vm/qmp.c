@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -30,6 +31,7 @@ struct qmp {
 	json_int_t awaited_id; /* whose answer is to be kept; NO_ID: none */
 	json_t *answer;
 	bool has_greeting;
+	int major;
 	bool has_capabilities;
 	int drained_fd;		   /* -1: none */
 	struct ktstr_error broken; /* code != 0: nothing can be read any more, and why */
@@ -166,6 +168,15 @@ static int take_answer(struct qmp *qmp, json_t *message, struct ktstr_error *err
 	return 0;
 }
 
+static void take_greeting(struct qmp *qmp, const json_t *greeting)
+{
+	const json_t *version = json_object_get(json_object_get(greeting, "version"), "qemu");
+	json_int_t major = json_integer_value(json_object_get(version, "major"));
+
+	qmp->has_greeting = true;
+	qmp->major = major > 0 && major < INT_MAX ? (int)major : 0;
+}
+
 static int take_line(struct qmp *qmp, const char *line, size_t length, struct ktstr_error *err)
 {
 	json_error_t json_err;
@@ -178,7 +189,7 @@ static int take_line(struct qmp *qmp, const char *line, size_t length, struct kt
 	if (event)
 		qmp->event(qmp->arg, event, json_object_get(message, "data"));
 	else if (json_object_get(message, "QMP"))
-		qmp->has_greeting = true;
+		take_greeting(qmp, json_object_get(message, "QMP"));
 	else if (json_object_get(message, "return") || json_object_get(message, "error"))
 		rc = take_answer(qmp, message, err);
 	else
@@ -309,6 +320,11 @@ int qmp_handshake(struct qmp *qmp, uint64_t deadline_ns, struct ktstr_error *err
 			rc = wait_for_peer(qmp, deadline_ns, err);
 	}
 	return rc;
+}
+
+int qmp_major(const struct qmp *qmp)
+{
+	return qmp->major;
 }
 
 int qmp_send(struct qmp *qmp, const char *command, json_t *arguments, struct ktstr_error *err)

@@ -26,6 +26,8 @@ int qmp_fd(const struct qmp *qmp);
  * (CLOCK_MONOTONIC). -ETIMEDOUT, -EPIPE, -EPROTO or -EREMOTEIO. 0 at once when that has happened.
  */
 int qmp_handshake(struct qmp *qmp, uint64_t deadline_ns, struct ktstr_error *err);
+/* The first number of QEMU's version, from its greeting; 0: not known. */
+int qmp_major(const struct qmp *qmp);
 
 /*
  * Read what is there and deliver events. 0; -EPIPE when QEMU is gone, after every whole line was

@@ -12,6 +12,8 @@
 #include "vm/internal.h"
 
 #define POLL_NS (1 * NS_PER_MS)
+/* The first that knows files as a way in, and is sure to. */
+#define QEMU_WITH_FILES 9
 
 static json_t *capabilities(void)
 {
@@ -19,9 +21,14 @@ static json_t *capabilities(void)
 			 "state", 1);
 }
 
+/* Later versions of QEMU warn of a descriptor that is a file, and earlier ones know no files. */
 static json_t *incoming(const struct vm *vm)
 {
-	return json_pack("{s:o}", "uri", json_sprintf("fd:%d", vm->state_fd));
+	json_t *uri = qmp_major(vm->qmp) < QEMU_WITH_FILES
+			      ? json_sprintf("fd:%d", vm->state_fd)
+			      : json_sprintf("file:/proc/self/fd/%d", vm->state_fd);
+
+	return json_pack("{s:o}", "uri", uri);
 }
 
 /* QEMU takes the number of a descriptor for the way in, but not for the way out. Where not all can
@@ -33,13 +40,16 @@ static json_t *outgoing(const struct vm *vm)
 				      vm->state_fd, vm->pid, vm->state_fd));
 }
 
-int vm_restore(struct vm *vm, struct ktstr_error *err)
+/* Tell a QEMU that waits for it to take the machine. */
+static int take_machine(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err)
 {
+	int rc = qmp_handshake(vm->qmp, deadline_ns, err);
+
 	/* An incoming machine would announce its network cards for a while, by timers of the host's
 	 * clock, and there are none. */
-	int rc = qmp_send(vm->qmp, "migrate-set-parameters",
-			  json_pack("{s:i}", "announce-rounds", 0), err);
-
+	if (rc == 0)
+		rc = qmp_send(vm->qmp, "migrate-set-parameters",
+			      json_pack("{s:i}", "announce-rounds", 0), err);
 	if (rc == 0)
 		rc = qmp_send(vm->qmp, "migrate-set-capabilities", capabilities(), err);
 	if (rc == 0)
@@ -87,9 +97,11 @@ int vm_wait_restored(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *er
 	static const char *const failures[] = { "internal-error", "io-error", "guest-panicked",
 						"shutdown", NULL };
 
-	/* It was stopped when it was saved. */
-	int rc = wait_status(vm, "query-status", "paused", failures, deadline_ns, err);
+	int rc = take_machine(vm, deadline_ns, err);
 
+	/* It was stopped when it was saved. */
+	if (rc == 0)
+		rc = wait_status(vm, "query-status", "paused", failures, deadline_ns, err);
 	if (rc == 0)
 		rc = qmp_send(vm->qmp, "cont", NULL, err);
 	/* It says why it is gone. */

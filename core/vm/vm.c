@@ -371,8 +371,6 @@ int vm_start(const struct vm_spec *spec, struct vm **ret, struct ktstr_error *er
 		rc = qmp_new(steal_fd(&vm->fds[CHANNEL_QMP]), take_event, vm, &vm->qmp, err);
 	if (rc == 0)
 		qmp_drain(vm->qmp, vm->fds[CHANNEL_FREEZE]);
-	if (rc == 0 && is_restored(spec))
-		rc = vm_restore(vm, err);
 	if (rc < 0) {
 		vm_free(vm);
 		return rc;

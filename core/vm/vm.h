@@ -76,7 +76,7 @@ int vm_start(const struct vm_spec *spec, struct vm **ret, struct ktstr_error *er
 int vm_wait_ready(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err);
 
 /*
- * After vm_start() from a saved machine: wait until it goes on, at most until @deadline_ns.
+ * After vm_start() from a saved machine: let it go on, at most until @deadline_ns.
  * -EREMOTEIO with QEMU's own words when it does not take that state, -EPIPE, -ETIMEDOUT.
  */
 int vm_wait_restored(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err);

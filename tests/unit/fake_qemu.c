@@ -106,7 +106,8 @@ static void serve(const struct fake *fake)
 	FILE *in = fdopen(fake->qmp_fd, "r");
 	char line[4096];
 
-	dprintf(fake->qmp_fd, "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n");
+	dprintf(fake->qmp_fd, "{\"QMP\": {\"version\": %s, \"capabilities\": []}}\r\n",
+		is_mode(fake, "record 10") ? "{\"qemu\": {\"major\": 10}}" : "{}");
 	while (fgets(line, sizeof(line), in)) {
 		if (fake->is_recorder)
 			dprintf(channel(fake, "com1"), "%s", line);
@@ -162,7 +163,8 @@ int main(int argc, char **argv)
 	}
 	if (!fake.mode)
 		fake.mode = getenv("FAKE_QEMU") ? getenv("FAKE_QEMU") : "";
-	fake.is_recorder = is_mode(&fake, "record") || is_mode(&fake, "failing");
+	fake.is_recorder = is_mode(&fake, "record") || is_mode(&fake, "record 10") ||
+			   is_mode(&fake, "failing");
 	fake.qmp_fd = channel(&fake, "qmp");
 	if (strcmp(fake.mode, "bad option") == 0) {
 		fprintf(stderr, "fake: \033bad option\nfake: see its manual\n");
