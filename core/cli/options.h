@@ -12,6 +12,7 @@
 #include "ktstr/error.h"
 #include "report/compare.h"
 #include "run/run.h"
+#include "run/until.h"
 #include "vm/kernel_build.h"
 
 /* Which options a command takes. */
@@ -32,7 +33,7 @@
 #define CLI_VERIFY 0x4000u  /* --verify-restore */
 #define CLI_ALWAYS 0x8000u  /* --help */
 #define CLI_REPEAT 0x20000u /* --repeat, --expect-identical */
-#define CLI_FORCE 0x40000u  /* --force */
+#define CLI_REPLAY 0x40000u /* --force, --until, --gdb */
 #define CLI_BUILD 0x10000u  /* --config, --name */
 #define CLI_SEED 0x80000u
 #define CLI_EXPLORE 0x100000u /* --seeds, --until-fail, --shrink, --shrink-time */
@@ -50,6 +51,7 @@ struct cli_options {
 	uint64_t size;		     /* --size */
 	bool is_verifying;	     /* --verify-restore */
 	uint32_t repeat;	     /* --repeat; 0: not given */
+	struct until until;	     /* --until, --gdb */
 	bool must_be_same;	     /* --expect-identical */
 	struct kernel_build build;   /* its source and jobs are no options of it alone */
 	uint32_t jobs;		     /* --jobs; 0: not given */

@@ -43,6 +43,7 @@ static const struct {
 	[COORD_END_RECORD_FAILED] = { "record failed", 0, 0, true },
 	[COORD_END_GUEST_SHUTDOWN] = { "guest shutdown", GOING_NS, 0, false },
 	[COORD_END_INTERNAL] = { "internal error", 0, 0, true },
+	[COORD_END_STOPPED] = { "stopped", 0, 0, true },
 };
 
 const char *coord_end_name(enum coord_end end)
@@ -393,7 +394,7 @@ static int serve_once(struct coord *c)
 {
 	struct epoll_event events[SOURCE_COUNT];
 	bool is_ready[SOURCE_COUNT], is_hung_up[SOURCE_COUNT] = { false };
-	int timeout_ms = requests_are_due(c) ? 0 : -1, count;
+	int timeout_ms = requests_are_due(c) ? 0 : c->spec->stop ? STOP_LOOK_MS : -1, count;
 
 	for (int i = 0; i < SOURCE_COUNT; i++) {
 		is_ready[i] = c->is_always_ready[i];
@@ -417,6 +418,23 @@ static int serve_once(struct coord *c)
 	return 0;
 }
 
+/* The machine may have come to where it is to stop. */
+static void look_for_stop(struct coord *c)
+{
+	const struct coord_stop *stop = c->spec->stop;
+	uint64_t frames = assembler_counters(c->assembler)->frames;
+	struct ktstr_error err = { 0 };
+
+	if (!stop || c->is_decided || !stop->is_there(stop->arg, c->sinks, frames))
+		return;
+	if (c->spec->vm_ops->freeze(c->spec->vm, &err) == 0)
+		stop->look(stop->arg, c->sinks, frames);
+	if (err.code < 0)
+		coord_decide(c, COORD_END_INTERNAL, "the VM cannot be stopped: %s", err.text);
+	coord_decide(c, COORD_END_STOPPED, "stopped where it was asked for");
+	kill_vm(c);
+}
+
 static void loop(struct coord *c)
 {
 	int rc = 0;
@@ -427,6 +445,7 @@ static void loop(struct coord *c)
 			rc = serve_once(c);
 		if (requests_are_due(c))
 			requests_serve(c);
+		look_for_stop(c);
 		check_deadlines(c);
 		tick(c);
 	}

@@ -51,6 +51,7 @@ enum coord_end {
 	COORD_END_RECORD_FAILED,    /* the run file could not be written */
 	COORD_END_GUEST_SHUTDOWN,   /* the guest powered off without an END frame */
 	COORD_END_INTERNAL,	    /* the loop itself failed */
+	COORD_END_STOPPED,	    /* where it was asked for */
 };
 /* "stream end", "kernel panic", ... */
 const char *coord_end_name(enum coord_end end);
@@ -123,8 +124,19 @@ struct coord_observer {
 		     uint64_t frames); /* ten times a second */
 };
 
+/* Whoever wants the machine to stop somewhere. */
+struct coord_stop {
+	/* Is it there? Asked about once a millisecond; @sinks and so many frames have come so far.
+	 */
+	bool (*is_there)(void *arg, const struct dispatch_sinks *sinks, uint64_t frames);
+	/* It stands still. The run ends when this returns. */
+	void (*look)(void *arg, const struct dispatch_sinks *sinks, uint64_t frames);
+	void *arg;
+};
+
 struct coord_spec {
-	uint64_t start_ns; /* CLOCK_MONOTONIC at the start of the run */
+	const struct coord_stop *stop; /* NULL: nowhere */
+	uint64_t start_ns;	       /* CLOCK_MONOTONIC at the start of the run */
 	/* What came on the bulk port before this VM was saved, to be taken first; borrowed. */
 	const void *prefix;
 	size_t prefix_length;

@@ -17,6 +17,7 @@
 #include "guest/privilege.h"
 #include "guest/session.h"
 #include "guest/stats.h"
+#include "guest/still.h"
 #include "guest/supervisor.h"
 #include "guest/wake.h"
 #include "wire/types.h"
@@ -72,13 +73,16 @@ static int boot(struct port *port, const struct session_spec *session, int *ret_
 }
 
 /* From here on it is this run. */
-static int take_job(uint8_t *area, struct session_spec *session, struct freeze *freeze,
-		    struct ktstr_error *err)
+static int take_job(uint8_t *area, struct port *port, struct session_spec *session,
+		    struct freeze *freeze, struct ktstr_error *err)
 {
 	struct job_area_taken taken = { 0 };
 	int rc = job_area_take(area, "", &taken, err);
 
-	freeze_init(freeze, taken.freeze_port, job_area_keep_replies(area, taken.freeze_port != 0));
+	freeze_init(freeze, taken.freeze_port, job_area_keep(area, taken.freeze_port != 0));
+	/* Of the run that a saved machine goes on with, too. */
+	port->stop_after = &job_area_head(area)->stop_after;
+	port->stop = still_stand;
 	if (rc == 0)
 		rc = boot_check_sentinel(BOOT_SENTINEL, err);
 	if (rc < 0)
@@ -117,7 +121,7 @@ void agent_main(void)
 	crash_catch_init();
 	privilege_hide();
 	if (boot(&port, &session, &spec.wake_fd, &addrs, &area, &err) < 0 ||
-	    take_job(area, &session, &freeze, &err) < 0)
+	    take_job(area, &port, &session, &freeze, &err) < 0)
 		boot_fatal(err.text);
 	if (announce(&port, &addrs) < 0)
 		boot_fatal("the bulk port cannot be written to");

@@ -180,13 +180,14 @@ void job_area_unmap(uint8_t *area)
 		(void)munmap(area, JOB_AREA_BYTES);
 }
 
-const struct job_replies *job_area_keep_replies(uint8_t *area, bool are_wanted)
+const struct job_replies *job_area_keep(uint8_t *area, bool are_replies_wanted)
 {
-	if (!are_wanted) {
-		job_area_unmap(area);
-		return NULL;
-	}
-	(void)munmap(area, JOB_REPLIES_AT);
-	(void)munmap(area + JOB_AREA_AT, JOB_AREA_PAGE);
-	return (const struct job_replies *)(area + JOB_REPLIES_AT);
+	(void)munmap(area, are_replies_wanted ? JOB_REPLIES_AT : JOB_AREA_AT);
+	(void)madvise(area + JOB_AREA_AT, JOB_AREA_PAGE, MADV_DONTFORK); /* or they have it, too */
+	return are_replies_wanted ? (const struct job_replies *)(area + JOB_REPLIES_AT) : NULL;
+}
+
+const struct job_area *job_area_head(uint8_t *area)
+{
+	return head_of(area);
 }

@@ -15,8 +15,10 @@
  * job_area_unmap(): every child of ours has page tables for it. -ENODEV when there is none. */
 int job_area_map(const char *pci, uint8_t **ret, struct ktstr_error *err);
 void job_area_unmap(uint8_t *area);
-/* Unmap all but the answers of the host, which NULL stands for where they are not wanted. */
-const struct job_replies *job_area_keep_replies(uint8_t *area, bool are_wanted);
+/* Unmap all but its head, which stays for this process alone, and the answers of the host, which
+ * NULL stands for where they are not wanted. */
+const struct job_replies *job_area_keep(uint8_t *area, bool are_replies_wanted);
+const struct job_area *job_area_head(uint8_t *area);
 
 /* What was taken. */
 struct job_area_taken {

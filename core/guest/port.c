@@ -22,9 +22,11 @@
 /* How long a full port is waited for before it is tried again. */
 #define FULL_RETRY_MS 5
 
+static const uint64_t never = JOB_AREA_NEVER;
+
 void port_init(struct port *port, int fd)
 {
-	*port = (struct port){ .fd = fd };
+	*port = (struct port){ .fd = fd, .stop_after = &never };
 }
 
 void port_done(struct port *port)
@@ -158,7 +160,25 @@ int port_send(struct port *port, uint32_t msg_type, const void *payload, uint32_
 	rc = write_parts(port->fd, parts, length ? 2 : 1);
 	if (rc == 0)
 		wire_account_add(&port->account, header, length);
+	if (port->account.frame_count >= *port->stop_after)
+		port->stop();
 	return rc;
+}
+
+/* The one of @frames, which are whole, after which it is to stop is the last that is sent. */
+static void stop_within(struct port *port, const uint8_t *frames, size_t length)
+{
+	struct ktstr_frame_header header;
+	size_t at = 0;
+
+	for (uint64_t count = port->account.frame_count;
+	     count < *port->stop_after && at + WIRE_HEADER_SIZE <= length; count++) {
+		wire_header_decode(frames + at, &header);
+		at += WIRE_HEADER_SIZE + (size_t)header.length;
+	}
+	/* It stops, come what may. */
+	(void)port_write(port->fd, frames, at < length ? at : length);
+	port->stop();
 }
 
 /* Other processes may have those bytes too, so what was looked at once may be another now. */
@@ -184,6 +204,8 @@ int port_forward(struct port *port, const void *frames, size_t length)
 	struct wire_account account = port->account;
 	int rc = account_for(&account, frames, length);
 
+	if (rc == 0 && account.frame_count >= *port->stop_after)
+		stop_within(port, frames, length);
 	if (rc == 0)
 		rc = port_write(port->fd, frames, length);
 	if (rc == 0)

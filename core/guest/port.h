@@ -13,13 +13,18 @@
 #include "ktstr/error.h"
 #include "ktstr/frame.h"
 #include "wire/frame.h"
+#include "wire/job_area.h"
 
 struct port {
 	int fd;
 	struct wire_account account;
+	/* Once so many frames are sent, @stop is called, which does not return. The host says how
+	 * many, before the run. */
+	const volatile uint64_t *stop_after;
+	void (*stop)(void);
 };
 
-/* Take @fd. */
+/* Take @fd. Nothing stops it. */
 void port_init(struct port *port, int fd);
 void port_done(struct port *port);
 

@@ -20,12 +20,14 @@
 #include "run/finish.h"
 #include "run/recorded.h"
 #include "run/single.h"
+#include "run/until.h"
 
 static const char *const labels[2] = { "recorded", "again" };
 
 struct replay {
 	const struct run_options *given;
 	struct run_options options; /* of the new run */
+	struct until until;	    /* of it, with a frame for a step */
 	struct recorded recorded;
 	char *run_folder;      /* absolute; NULL: none was given */
 	char **plugin_folders; /* absolute */
@@ -74,6 +76,27 @@ static int keep_places(struct replay *r, struct ktstr_error *err)
 	return 0;
 }
 
+/* A step begins with a frame, whose number the recorded run knows. */
+static int choose_stop(struct replay *r, struct ktstr_error *err)
+{
+	uint64_t frames = r->recorded.facts->stream.frames;
+	int rc = 0;
+
+	r->until = *r->given->until;
+	r->options.until = &r->until;
+	if (r->until.kind == UNTIL_STEP) {
+		rc = until_find_step(r->recorded.run_fd, r->recorded.run_path, r->until.value,
+				     &r->until.value, err);
+		r->until.kind = UNTIL_FRAME;
+	}
+	if (rc == 0 && r->until.kind == UNTIL_FRAME && r->until.value >= frames)
+		return ktstr_fail(err, -EINVAL,
+				  "--until: '%s' has frames 0 to %" PRIu64 ", and none with number "
+				  "%" PRIu64,
+				  r->recorded.run_path, frames - 1, r->until.value);
+	return rc;
+}
+
 /* The new run is what the old one was. */
 static int choose_options(struct replay *r, struct ktstr_error *err)
 {
@@ -99,6 +122,8 @@ static int choose_options(struct replay *r, struct ktstr_error *err)
 	options->has_seed = true;
 	options->seed = meta->seed;
 	options->stats_interval_ns = again->stats_interval_ns;
+	if (options->until && choose_stop(r, err) < 0)
+		return err->code;
 	return keep_places(r, err);
 }
 
@@ -204,13 +229,44 @@ static int show_text(const struct replay *r, struct ktstr_error *err)
 	return rc;
 }
 
+/* It was stopped on its way: was it the same up to there? Returns the exit code. */
+static int show_stopped(struct replay *r, struct ktstr_error *err)
+{
+	const struct difference *d;
+	struct str text = { 0 };
+	bool is_same;
+	int rc = compare(r, err);
+
+	if (rc < 0)
+		return finish_error(r->given, EXIT_ERROR, err);
+	d = r->difference;
+	/* The new one has no more frames, which is all that may differ. */
+	is_same = !d || d->kind > DIFFERENCE_END ||
+		  (d->kind == DIFFERENCE_END && !d->sides[1].is_there);
+	if (!r->is_compared)
+		rc = str_add(&text, "not compared: in the host's time no two runs are the same\n");
+	else if (is_same)
+		rc = str_addf(&text, "identical up to there: %" PRIu64 " of %" PRIu64 " frames\n",
+			      r->stream.frames, r->recorded.facts->stream.frames);
+	else
+		rc = difference_text(d, labels, &text);
+	if (rc == 0)
+		(void)fputs(str_text(&text), r->given->out);
+	str_done(&text);
+	return rc < 0 ? EXIT_ERROR : r->is_compared && !is_same ? EXIT_FAIL : EXIT_PASS;
+}
+
 /* Returns the exit code. */
 static int show(struct replay *r, struct ktstr_error *err)
 {
 	int exit_code, rc;
 
+	if (r->single.is_stopped)
+		return show_stopped(r, err);
 	if (!r->single.has_verdict)
 		return finish_error(r->given, r->single.exit_code, &r->single.err);
+	if (r->given->until)
+		log_warning("the run came to its end before it could be stopped");
 	rc = compare(r, err);
 	if (rc < 0)
 		return finish_error(r->given, EXIT_ERROR, err);

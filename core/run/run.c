@@ -25,6 +25,7 @@
 #include "run/stats.h"
 #include "run/single.h"
 #include "run/start.h"
+#include "run/until.h"
 #include "run/vm_ops.h"
 #include "vm/vm.h"
 
@@ -46,6 +47,7 @@ struct run {
 	bool has_run; /* the coordinator ran: what is recorded stays */
 	uint32_t jobs;
 	struct budget *budget; /* NULL: not taken */
+	struct until_stop until;
 	struct started started;
 	struct meta_again again; /* until it is recorded */
 	struct signals signals;
@@ -164,6 +166,18 @@ static int stage_budget(struct run *run, struct ktstr_error *err)
 	return 0;
 }
 
+/* Where the run is to stop, if it is not to come to its end. */
+static int stage_until(struct run *run, struct ktstr_error *err)
+{
+	if (!run->options->until)
+		return 0;
+	run->until = (struct until_stop){ .until = run->options->until,
+					  .kernel = run->prepared->kernel,
+					  .job_fd = run->image.job_fd,
+					  .out = run->options->out };
+	return until_prepare(&run->until, err);
+}
+
 static int stage_vm(struct run *run, struct ktstr_error *err)
 {
 	const struct start_spec spec = {
@@ -216,6 +230,7 @@ static int stage_coord(struct run *run, struct ktstr_error *err)
 	const struct prepared *p = run->prepared;
 	struct vm *vm = run->started.vm;
 	struct coord_spec spec = {
+		.stop = run->options->until ? &run->until.stop : NULL,
 		.start_ns = run->start_ns,
 		.prefix = run->started.prefix,
 		.prefix_length = run->started.prefix_length,
@@ -250,6 +265,7 @@ static int stage_coord(struct run *run, struct ktstr_error *err)
 	struct run_stats stats = { 0 };
 	int rc;
 
+	run->until.vm = vm;
 	run->observe.scheduler = p->scheduler->descriptor->name;
 	run->observe.scenario = p->scenario->descriptor->name;
 	observe_phase(&run->observe, "kernel", p->kernel->release);
@@ -270,7 +286,7 @@ static int stage_close(struct run *run, struct ktstr_error *err)
 	started_done(&run->started);
 	budget_release(steal_ptr(run->budget));
 	image_done(&run->image);
-	if (run->result.end != COORD_END_STREAM)
+	if (run->result.end != COORD_END_STREAM && !run->until.is_reached)
 		log_warning("%s", run->result.text);
 	return record_close(&run->record, err);
 }
@@ -347,8 +363,9 @@ static const struct stage {
 	{ stage_paths, EXIT_ERROR },  { stage_jobs, EXIT_USAGE },   { stage_scenario, EXIT_USAGE },
 	{ stage_record, EXIT_ERROR }, { stage_kernel, EXIT_ERROR }, { stage_machine, EXIT_ERROR },
 	{ stage_image, EXIT_ERROR },  { stage_inputs, EXIT_ERROR }, { stage_budget, EXIT_ERROR },
-	{ stage_vm, EXIT_ERROR },     { stage_meta, EXIT_ERROR },   { stage_coord, EXIT_ERROR },
-	{ stage_close, EXIT_ERROR },  { stage_judge, EXIT_ERROR },  { stage_keep, EXIT_ERROR },
+	{ stage_until, EXIT_USAGE },  { stage_vm, EXIT_ERROR },	    { stage_meta, EXIT_ERROR },
+	{ stage_coord, EXIT_ERROR },  { stage_close, EXIT_ERROR },  { stage_judge, EXIT_ERROR },
+	{ stage_keep, EXIT_ERROR },
 };
 
 /* Errors that say by themselves whose they are, whatever stage they come from. */
@@ -403,6 +420,8 @@ static int run_stages(struct run *run, bool is_rehearsal, int *ret_exit_code,
 	for (size_t i = 0; i < ARRAY_SIZE(stages) && rc == 0; i++) {
 		if (is_rehearsal && stages[i].run == stage_budget)
 			break;
+		if (run->until.is_reached && stages[i].run == stage_judge)
+			break;
 		rc = stages[i].run(run, err);
 		*ret_exit_code = exit_code_of(run, &stages[i], rc);
 	}
@@ -412,8 +431,9 @@ static int run_stages(struct run *run, bool is_rehearsal, int *ret_exit_code,
 /* What is kept of it for the caller. */
 static void hand_over(struct run *run, struct single *ret)
 {
-	ret->has_verdict = true;
-	ret->exit_code = verdict_exit_code(run->verdict.outcome);
+	ret->is_stopped = run->until.is_reached;
+	ret->has_verdict = !ret->is_stopped;
+	ret->exit_code = ret->is_stopped ? EXIT_PASS : verdict_exit_code(run->verdict.outcome);
 	ret->verdict = run->verdict;
 	run->verdict = (struct verdict){ 0 };
 	ret->run_fd = steal_fd(&run->record.run_fd);

@@ -19,6 +19,8 @@
 #include "config/scenario.h"
 
 struct recorded;
+struct until;
+
 /* Where a run begins that does not boot. */
 enum run_base {
 	RUN_BASE_AUTO,	   /* the first or the second of those below */
@@ -58,7 +60,8 @@ struct run_options {
 	uint64_t seed;
 	/* The run that is run again, with its scenario; NULL: none. */
 	const struct recorded *recorded;
-	bool is_forced;	      /* also with other plugins, another kernel ... than then */
+	bool is_forced;		   /* also with other plugins, another kernel ... than then */
+	const struct until *until; /* stop there, and give no verdict; NULL: run to the end */
 	bool must_be_virtual; /* refuse the host's time, in which no run is another one's like */
 	/* For a scenario without a seed: that several runs of it have the same. */
 	bool has_drawn_seed;

@@ -37,7 +37,7 @@ void single_done(struct single *single)
 	if (!single)
 		return;
 	verdict_done(&single->verdict);
-	if (single->has_verdict && single->run_fd >= 0)
+	if ((single->has_verdict || single->is_stopped) && single->run_fd >= 0)
 		(void)close(single->run_fd); /* only read */
 	free(single->run_path);
 	free(single->console_path);

@@ -17,7 +17,8 @@ struct single {
 	bool has_verdict;
 	bool is_interrupted;	/* by a signal, whatever the verdict is */
 	struct ktstr_error err; /* why there is no verdict */
-	/* With a verdict: */
+	bool is_stopped;	/* it has none, because it was to stop before, and did */
+	/* With a verdict; of one that was stopped those of the files, too: */
 	struct verdict verdict;
 	int run_fd; /* reads the run file; -1: none */
 	char *run_path;

@@ -161,6 +161,18 @@ int vm_write_kernel(struct vm *vm, const struct ktstr_kern_addrs *addrs, uint8_t
 	return rc;
 }
 
+int vm_listen_for_gdb(struct vm *vm, const char *path, struct ktstr_error *err)
+{
+	_cleanup_free_ char *answer = NULL;
+	_cleanup_free_ char *command = str_format("gdbserver unix:%s,server=on,wait=off", path);
+	int rc = command ? ask_human(vm, json_pack("{s:s}", "command-line", command), &answer, err)
+			 : ktstr_fail(err, -ENOMEM, "out of memory");
+
+	if (rc == 0 && !strstr(answer, "Waiting for gdb"))
+		rc = ktstr_fail(err, -EREMOTEIO, "%.200s", answer);
+	return rc;
+}
+
 static int attach_debugger(struct vm *vm, struct ktstr_error *err)
 {
 	_cleanup_free_ char *text = NULL;

@@ -16,7 +16,9 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-static const struct job_area empty = { .magic = JOB_AREA_MAGIC, .version = JOB_AREA_VERSION };
+static const struct job_area empty = { .magic = JOB_AREA_MAGIC,
+				       .version = JOB_AREA_VERSION,
+				       .stop_after = JOB_AREA_NEVER };
 
 static int write_head(int fd, const struct job_area *head, struct ktstr_error *err)
 {
@@ -107,6 +109,16 @@ int job_show_freeze_port(int fd, struct ktstr_error *err)
 	if (read_head(fd, &head) < 0)
 		return ktstr_fail(err, -EIO, "cannot read the job");
 	head.freeze_port = WIRE_FREEZE_PORT;
+	return write_head(fd, &head, err);
+}
+
+int job_stop_after(int fd, uint64_t frames, struct ktstr_error *err)
+{
+	struct job_area head;
+
+	if (read_head(fd, &head) < 0)
+		return ktstr_fail(err, -EIO, "cannot read the job");
+	head.stop_after = frames;
 	return write_head(fd, &head, err);
 }
 

@@ -34,6 +34,9 @@ int job_show_scheduler(int fd, bool is_there, struct ktstr_error *err);
 /* In virtual time: the guest is to stand still where it wants an answer. Before it runs. */
 int job_show_freeze_port(int fd, struct ktstr_error *err);
 
+/* Before the VM runs: let its agent do nothing more once it has sent @frames frames. */
+int job_stop_after(int fd, uint64_t frames, struct ktstr_error *err);
+
 /* A new area for a machine that is to be saved: with @scheduler, or without a job (NULL). */
 int job_new(const struct job_archive *scheduler, int *ret_fd, struct ktstr_error *err);
 

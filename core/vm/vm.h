@@ -151,6 +151,9 @@ int vm_watch(struct vm *vm, uint32_t slot, uint64_t address, uint32_t length,
 	     struct ktstr_error *err);
 int vm_unwatch(struct vm *vm, uint32_t slot, struct ktstr_error *err);
 
+/* Let a debugger connect to the socket @path, which QEMU makes. Not beside watches. */
+int vm_listen_for_gdb(struct vm *vm, const char *path, struct ktstr_error *err);
+
 /* Readable: call vm_watch_hit(). */
 int vm_debugger_fd(const struct vm *vm);
 

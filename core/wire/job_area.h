@@ -29,7 +29,9 @@
 #define JOB_AREA_ARCHIVE_MAX (JOB_REPLIES_AT - JOB_AREA_PAGE)
 
 #define JOB_AREA_MAGIC 0x4b4a4f42u /* "KJOB" */
-#define JOB_AREA_VERSION 2u
+#define JOB_AREA_VERSION 3u
+/* stop_after: go on to the end. */
+#define JOB_AREA_NEVER UINT64_MAX
 /* The PCI device. */
 #define JOB_AREA_VENDOR 0x1af4u
 #define JOB_AREA_DEVICE 0x1110u
@@ -57,6 +59,10 @@ struct job_area {
 	struct job_area_part parts[JOB_AREA_PARTS];
 	uint32_t state; /* by the guest: JOB_AREA_READY or JOB_AREA_ATTACHED; 0: neither yet */
 	uint32_t freeze_port; /* where to stand still for an answer; 0: answers come by the port */
+	/* By the host: once so many frames are sent, the agent does nothing more, so that somebody
+	 * can stop the machine there. It compares at each frame, whatever stands here: up to there
+	 * the run is the same. */
+	uint64_t stop_after;
 };
 
 struct job_replies {

@@ -218,4 +218,69 @@ case_a_run_of_the_hosts_time_is_not_compared() {
 	expect_says "is no run file|not a run file"
 }
 
+# Stop where $1 says, with the options that follow.
+stop_at() {
+	local where=$1
+	shift
+	replay "$work/run" --until "$where" "$@"
+}
+
+case_a_replay_stops_where_it_is_told_to() {
+	record
+	stop_at frame:9
+	expect_status 0
+	expect_says '^stopped after frame 9$'
+	expect_says '^CPU 0: [a-z0-9_.]+'
+	expect_says '^CPU 1: [a-z0-9_.]+'
+	expect_says '^    rax   [0-9a-f]{16}'
+	expect_says '^identical up to there: 10 of [0-9]+ frames$'
+	stop_at step:1
+	expect_status 0
+	expect_says '^identical up to there: '
+	stop_at frame:100000
+	expect_status 2
+	expect_says "has frames 0 to [0-9]+, and none with number 100000"
+	stop_at step:7
+	expect_status 2
+	expect_says "has no step 7"
+	stop_at soon
+	expect_status 2
+	expect_says "--until: 'soon' is no time"
+	ktstr replay "$work/run" --gdb
+	expect_status 2
+	expect_says '--gdb needs --until'
+	expect_nothing_left
+}
+
+case_a_replay_stops_at_a_time() {
+	# Long enough that somebody looks at it in time, whatever else the machine does.
+	scenario hog <<-END
+		vm: {topology: {cores: 2}}
+		scenario: {plugin: cpu_hog, workers: 3, duration: 6s}
+		checkers: [starvation]
+	END
+	run --quiet
+	expect_status 0
+	stop_at 100ms
+	expect_status 0
+	expect_says "^stopped [0-5]\.[0-9]{3} s after the scenario's start, to 0\.[0-9]+ s; 0\.100 s were asked for$"
+	expect_says '^identical up to there: [0-9]+ of [0-9]+ frames$'
+}
+
+case_gdb_opens_there() {
+	command -v gdb >/dev/null || skip "gdb is not installed"
+	mkdir "$work/bin"
+	# shellcheck disable=SC2016 # for the script
+	printf '#!/bin/sh\nexec %s -batch "$@" -ex "info threads" -ex "info symbol schedule"\n' \
+		"$(command -v gdb)" >"$work/bin/gdb"
+	chmod +x "$work/bin/gdb"
+	record
+	PATH=$work/bin:$PATH stop_at step:1 --gdb
+	expect_status 0
+	expect_says 'Thread 1\.2 .CPU#1'
+	expect_says '^schedule in section \.text'
+	expect_says '^identical up to there: '
+	expect_nothing_left
+}
+
 main "$@"

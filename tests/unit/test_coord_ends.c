@@ -487,16 +487,16 @@ Test(coord_ends, kills_at_once_on_the_second_signal)
 
 Test(coord_names, only_two_ends_hurry_the_guest)
 {
-	for (int end = 0; end <= COORD_END_INTERNAL + 1; end++)
+	for (int end = 0; end <= COORD_END_STOPPED + 1; end++)
 		cr_assert_eq(coord_end_cuts_short(end),
 			     end == COORD_END_INTERRUPTED || end == COORD_END_WATCHDOG);
 }
 
 Test(coord_names, every_end_has_a_name)
 {
-	for (int end = 0; end <= COORD_END_INTERNAL; end++) {
+	for (int end = 0; end <= COORD_END_STOPPED; end++) {
 		cr_assert_not_null(coord_end_name(end));
 		cr_assert_str_neq(coord_end_name(end), "unknown");
 	}
-	cr_assert_str_eq(coord_end_name(COORD_END_INTERNAL + 1), "unknown");
+	cr_assert_str_eq(coord_end_name(COORD_END_STOPPED + 1), "unknown");
 }

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -253,6 +254,46 @@ static int remove_entry(const char *path, const struct stat *status, int flag, s
 static void remove_tree(const char *path)
 {
 	cr_expect_eq(nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static jmp_buf stopped;
+
+static void jump(void)
+{
+	longjmp(stopped, 1);
+}
+
+/* Where the host asked for it no frame more is sent, be it one by one or several at once. */
+Test(port, stops_after_the_frame_that_was_asked_for)
+{
+	static volatile uint64_t after = 2;
+	static uint8_t frames[3 * (WIRE_HEADER_SIZE + 2)];
+	static struct host host;
+	static struct port port;
+	uint8_t rest;
+
+	for (int i = 0; i < 3; i++) {
+		uint8_t *frame = frames + (size_t)i * (WIRE_HEADER_SIZE + 2);
+
+		memcpy(frame + WIRE_HEADER_SIZE, "ab", 2);
+		wire_header_encode(KTSTR_MSG_STDOUT, frame + WIRE_HEADER_SIZE, 2, frame);
+	}
+	for (int at_once = 0; at_once < 2; at_once++) {
+		connect_port(&port, &host);
+		port.stop_after = &after;
+		port.stop = jump;
+		if (setjmp(stopped) == 0) {
+			if (at_once)
+				(void)port_forward(&port, frames, sizeof(frames));
+			for (int i = 0; i < 3 && !at_once; i++)
+				(void)port_send(&port, KTSTR_MSG_STDOUT, "ab", 2);
+			cr_assert_fail("it went on");
+		}
+		host_read(&host);
+		host_read(&host);
+		cr_expect_eq(recv(host.fd, &rest, 1, MSG_DONTWAIT), -1, "more was sent");
+		disconnect_port(&port, &host);
+	}
 }
 
 Test(port, opens_by_name)
