@@ -179,6 +179,7 @@ static void find_saved(struct saved *saved)
 	struct base_entry *entries;
 	struct ktstr_error err;
 	struct ktstr_topology *t = &saved->spec.topology;
+	const char *shift;
 	size_t count = 0;
 
 	saved->store = run_base_store();
@@ -191,6 +192,10 @@ static void find_saved(struct saved *saved)
 		     &t->cores, &t->threads);
 	saved->spec.memory_bytes = strtoull(find(saved->key, "\n" RUN_BASE_MEMORY), NULL, 10);
 	saved->spec.job_bytes = JOB_AREA_BYTES;
+	shift = strstr(saved->key, "\nqemu shift=");
+	if (shift) /* of the instructions of virtual time */
+		saved->spec.instruction_ns = 1u
+					     << strtoul(shift + strlen("\nqemu shift="), NULL, 10);
 	saved->spec.initramfs_fds[0] = saved->spec.initramfs_fds[1] = -1;
 }
 
@@ -227,7 +232,7 @@ static void restore_bare(const struct saved *saved)
 	    vm_wait_restored(vm, before_ns + TIMEOUT_NS, &err) < 0)
 		fail("cannot restore", &err);
 	add(BARE_PAUSED, clock_monotonic_ns() - before_ns);
-	poll_fd.fd = vm_com1_fd(vm);
+	poll_fd.fd = vm_news_fd(vm) >= 0 ? vm_news_fd(vm) : vm_com1_fd(vm);
 	if (poll(&poll_fd, 1, (int)(TIMEOUT_NS / NS_PER_MS)) != 1)
 		fail("no answer", NULL);
 	add(BARE_ANSWER, clock_monotonic_ns() - before_ns);
@@ -262,7 +267,9 @@ static int base_archive(const char *program)
 
 static void boot_bare(const struct saved *saved, const struct kernel *kernel, int archive_fd)
 {
-	_cleanup_free_ char *append = kernel_command_line(false, false, tsc_measure_khz(), false);
+	bool is_virtual = saved->spec.instruction_ns > 0;
+	_cleanup_free_ char *append =
+		kernel_command_line(false, is_virtual, is_virtual ? 0 : tsc_measure_khz(), false);
 	const struct timespec pause = { .tv_nsec = (long)NS_PER_MS };
 	struct vm_spec spec = saved->spec;
 	uint64_t before_ns = clock_monotonic_ns();
