@@ -411,9 +411,9 @@ static int serve_once(struct coord *c)
 	for (int i = 0; i < SOURCE_COUNT; i++) {
 		if (is_ready[i] && c->fds[i] >= 0)
 			serve[i](c);
-		/* The monitor is read by its owner, who cannot tell us that it was closed. */
-		if (i == SOURCE_MONITOR && is_hung_up[i])
-			coord_close_source(c, SOURCE_MONITOR);
+		/* These are read by their owner, who cannot tell us that they were closed. */
+		if ((i == SOURCE_MONITOR || i == SOURCE_DEBUGGER) && is_hung_up[i])
+			coord_close_source(c, (enum source)i);
 	}
 	return 0;
 }

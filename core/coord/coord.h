@@ -144,7 +144,7 @@ struct coord_spec {
 	int com1_fd; /* -1: none, as for all below */
 	int com2_fd;
 	/* Those three are files, which are followed as they grow, until the VM is gone; @news_fd
-	 * (of inotify) is readable when there may be more. Else they are streams that end. */
+	 * (of a timer) is readable when there may be more. Else they are streams that end. */
 	bool are_files;
 	int news_fd;
 	int monitor_fd;

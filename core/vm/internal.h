@@ -38,7 +38,7 @@ struct vm {
 	int pid_fd;
 	int fds[CHANNEL_COUNT]; /* the host's ends; that of the monitor belongs to @qmp */
 	int stderr_fd;
-	int news_fd; /* of inotify; -1: all channels are sockets */
+	int news_fd; /* of a timer; -1: all channels are sockets */
 	struct qmp *qmp;
 	char **argv;
 	uint32_t cpus;
@@ -61,6 +61,13 @@ struct vm {
 	bool is_collected;
 	int status;
 };
+
+/*
+ * Open all channels of @vm; @wires are QEMU's ends, -1 where there is none, and *@ret_stderr_fd is
+ * where it says things to a person. What was opened before an error is the caller's to close.
+ */
+int vm_channels_open(struct vm *vm, int wires[CHANNEL_COUNT], int *ret_stderr_fd, bool is_virtual,
+		     struct ktstr_error *err);
 
 /* QEMU is about to end, or has: say how, with its own words. Always fails: -EPIPE, or -ETIMEDOUT.
  */

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -21,8 +20,6 @@
 
 #define PROGRAM "qemu-system-x86_64"
 #define STATUS_TIMEOUT_NS (500 * NS_PER_MS)
-/* The kernel cuts this at net.core.wmem_max. */
-#define CHANNEL_BYTES (1 << 20)
 
 /* What QEMU inherits. */
 struct wires {
@@ -41,90 +38,6 @@ static void wires_done(struct wires *wires)
 	cleanup_close(&wires->job_fd);
 	cleanup_close(&wires->state_fd);
 	cleanup_close(&wires->stderr_fd);
-}
-
-static void enlarge(int fd)
-{
-	const int bytes = CHANNEL_BYTES;
-
-	/* Only speed depends on it. Beyond the system's limit with CAP_NET_ADMIN alone. */
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
-}
-
-static int open_socket(struct vm *vm, struct wires *wires, size_t channel)
-{
-	int ends[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-		return -errno;
-	vm->fds[channel] = ends[0];
-	wires->fds[channel] = ends[1];
-	return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
-}
-
-/* One that is soon full: whoever writes then waits until we read. */
-static int narrow(struct vm *vm, const struct wires *wires)
-{
-	const int least = 1; /* the kernel knows how little that can be */
-	int fd = wires->fds[CHANNEL_FREEZE];
-
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)) < 0)
-		return -errno;
-	vm->freeze_number = fd;
-	vm->freeze_peer_fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	return vm->freeze_peer_fd < 0 ? -errno : 0;
-}
-
-/* One that takes whatever is written, and tells who follows it. */
-static int open_file(struct vm *vm, struct wires *wires, size_t channel)
-{
-	char path[32];
-
-	vm->fds[channel] = memfd_create("ktstr-channel", MFD_CLOEXEC);
-	if (vm->fds[channel] < 0)
-		return -errno;
-	wires->fds[channel] = fcntl(vm->fds[channel], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	if (wires->fds[channel] < 0)
-		return -errno;
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", vm->fds[channel]);
-	return inotify_add_watch(vm->news_fd, path, IN_MODIFY) < 0 ? -errno : 0;
-}
-
-static bool leads_out(size_t channel)
-{
-	return channel == CHANNEL_COM1 || channel == CHANNEL_COM2 || channel == CHANNEL_BULK;
-}
-
-static int open_channels(struct vm *vm, struct wires *wires, bool is_virtual,
-			 struct ktstr_error *err)
-{
-	int ends[2], rc = 0;
-
-	if (is_virtual) {
-		vm->news_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-		rc = vm->news_fd < 0 ? -errno : 0;
-	}
-	for (size_t i = 0; i < CHANNEL_COUNT && rc == 0; i++)
-		if (is_virtual && leads_out(i))
-			rc = open_file(vm, wires, i);
-		else if (is_virtual || i != CHANNEL_FREEZE)
-			rc = open_socket(vm, wires, i);
-	if (rc == 0 && is_virtual)
-		rc = narrow(vm, wires);
-	if (rc < 0)
-		return ktstr_fail(err, rc, "cannot open a channel to the VM: %s", strerror(-rc));
-	if (!is_virtual)
-		enlarge(wires->fds[CHANNEL_BULK]);
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return ktstr_fail(err, -errno, "cannot open a pipe for QEMU's messages: %s",
-				  strerror(errno));
-	vm->stderr_fd = ends[0];
-	wires->stderr_fd = ends[1];
-	if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
-		return ktstr_fail(err, -errno, "cannot open a pipe for QEMU's messages: %s",
-				  strerror(errno));
-	return 0;
 }
 
 static int append_file(int to_fd, int from_fd, struct ktstr_error *err)
@@ -349,7 +262,7 @@ int vm_start(const struct vm_spec *spec, struct vm **ret, struct ktstr_error *er
 	if (!vm)
 		return ktstr_fail(err, -ENOMEM, "cannot start a VM: out of memory");
 	vm->cpus = ktstr_topology_cpus(&spec->topology);
-	rc = open_channels(vm, &wires, spec->instruction_ns > 0, err);
+	rc = vm_channels_open(vm, wires.fds, &wires.stderr_fd, spec->instruction_ns > 0, err);
 	if (rc == 0)
 		rc = create_memory(spec, &vm->memory, err);
 	if (rc == 0 && !is_restored(spec))
