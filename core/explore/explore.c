@@ -92,7 +92,7 @@ static void remove_run(const struct exploration *x, uint64_t seed)
 		place_remove(folder);
 }
 
-static void tell_run(const struct exploration *x, const struct pool_result *result, bool is_first)
+static void tell_run(const struct pool_result *result, bool is_first)
 {
 	const struct signature *signature = &result->signature;
 
@@ -101,7 +101,6 @@ static void tell_run(const struct exploration *x, const struct pool_result *resu
 	if (is_first && signature->outcome != KTSTR_OUTCOME_PASS)
 		log_note("seed %" PRIu64 ": %s: %s", result->tag, outcome_name(signature->outcome),
 			 signature->text);
-	(void)x;
 }
 
 /* Take up what came of a run. */
@@ -130,7 +129,7 @@ static int take_result(struct exploration *x, const struct pool_result *result,
 		remove_run(x, change.superseded);
 	if (entry.signature.outcome == KTSTR_OUTCOME_ERROR)
 		str_copy(x->last_error, sizeof(x->last_error), result->error);
-	tell_run(x, result, change.is_first);
+	tell_run(result, change.is_first);
 	return 0;
 }
 

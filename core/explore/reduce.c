@@ -184,6 +184,38 @@ static int64_t next_time(const struct reduction *r, int64_t ns)
 /* Each of these changes @root, of which @site is a place, as the next thing to try there says: 1
  * with @what, 0 when nothing is left to try there, -ENOMEM. */
 
+/* Half of each number and time below @node, upwards; how many changed, or -ENOMEM. */
+static int halve(struct node *node)
+{
+	int64_t value;
+	int count = 0;
+
+	if (site_number(node, &value) && value > 1)
+		count = set_text(node, str_format("%" PRId64, value / 2 + value % 2));
+	else if (site_time(node, &value) && value >= 2 * TIME_MIN_NS)
+		count = set_text(node, time_text(round_time(value / 2)));
+	for (size_t i = 0; i < node->child_count && count >= 0; i++) {
+		int rc = halve(node->children[i]);
+
+		count = rc < 0 ? rc : count + rc;
+	}
+	return count;
+}
+
+static int reduce_whole(struct reduction *r, struct node *root, const struct site *site,
+			const char *path, char *what, size_t size)
+{
+	int rc;
+
+	(void)root;
+	if (r->is_open)
+		return 0;
+	rc = halve(site->node);
+	(void)snprintf(what, size, "%s: half of all numbers and times", path);
+	/* A single one has its turn by itself. */
+	return rc > 1 ? 1 : rc < 0 ? rc : 0;
+}
+
 static int reduce_list(struct reduction *r, struct node *root, const struct site *site,
 		       const char *path, char *what, size_t size)
 {
@@ -255,8 +287,9 @@ static int reduce_time(struct reduction *r, struct node *root, const struct site
 static int (*const reduce[SITE_KINDS])(struct reduction *r, struct node *root,
 				       const struct site *site, const char *path, char *what,
 				       size_t size) = {
-	[SITE_LIST] = reduce_list,   [SITE_KEY] = reduce_key,	[SITE_NUMBER] = reduce_number,
-	[SITE_CPUS] = reduce_number, [SITE_TIME] = reduce_time, [SITE_CHECKER] = reduce_list,
+	[SITE_WHOLE] = reduce_whole,   [SITE_LIST] = reduce_list,   [SITE_KEY] = reduce_key,
+	[SITE_NUMBER] = reduce_number, [SITE_CPUS] = reduce_number, [SITE_TIME] = reduce_time,
+	[SITE_CHECKER] = reduce_list,
 };
 
 static uint64_t hash(const struct node *root)
@@ -316,6 +349,7 @@ static void reject_here(struct reduction *r)
 	case SITE_TIME:
 		r->low = r->value;
 		return;
+	case SITE_WHOLE:
 	case SITE_KEY:
 	case SITE_KINDS:
 		return;
@@ -333,7 +367,7 @@ static bool next_kind(struct reduction *r)
 		return true;
 	if (!r->has_changed)
 		return false;
-	r->kind = SITE_LIST;
+	r->kind = SITE_WHOLE;
 	r->has_changed = false;
 	return true;
 }
@@ -401,8 +435,9 @@ void reduction_answer(struct reduction *r, bool is_taken)
 		r->has_changed = true;
 		if (r->kind == SITE_LIST || r->kind == SITE_CHECKER)
 			r->end = r->end > r->chunk ? r->end - r->chunk : 0;
-		if (r->kind == SITE_KEY)
-			r->is_open = false; /* another one is in its place */
+		/* Another one is in its place, or the same once more. */
+		if (r->kind == SITE_KEY || r->kind == SITE_WHOLE)
+			r->is_open = false;
 	}
 	r->tried = NULL;
 }

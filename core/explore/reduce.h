@@ -5,6 +5,7 @@
  * time for the same answers.
  *
  * What it tries, in this order, again and again until nothing of it will do:
+ * - half of all numbers and times of the scenario at once;
  * - without entries of lists (steps, operations), and without what speaks of the names that were in
  *   them; without schedulers to change to;
  * - without keys, so that what they set is as without them;

@@ -25,9 +25,11 @@
 
 #define TIME_DEFAULT_NS (600 * NS_PER_S)
 #define TRIES_MAX 1000u
-/* A scenario that fails under p of the seeds is given up after this, divided by p, seeds: one that
- * still fails as often is missed once in ten times. */
+/* A scenario of which one in n seeds fails is given up after so many times n: one that still fails
+ * as often is missed once in ten times. */
 #define SEEDS_FACTOR 2.3
+/* Of what is known of n, a new figure is one part of so many. */
+#define SEEDS_MEMORY 4
 #define SEEDS_MIN 4u
 #define SEEDS_MAX 200u
 #define WAIT_MS 250
@@ -50,6 +52,9 @@ struct shrinking {
 	char *text;	    /* of the smallest so far; NULL: none yet */
 	uint64_t *seeds;    /* in the order in which they are tried */
 	size_t seed_count;
+	double one_in; /* so many seeds, about, the last one that was taken failed so */
+	double one_in_at_first;
+	size_t limit; /* seeds that are tried of one scenario */
 	uint64_t deadline_ns;
 	char what[200]; /* what is being tried */
 };
@@ -69,21 +74,29 @@ void shrunk_free(struct shrunk *shrunk)
 	free(shrunk);
 }
 
-/* The seeds that failed so, then the others of the range, as many as it takes. */
+static void set_limit(struct shrinking *s)
+{
+	double least = s->one_in_at_first / 2;
+	double wanted = SEEDS_FACTOR * (s->one_in > least ? s->one_in : least);
+	size_t limit = wanted < SEEDS_MIN   ? SEEDS_MIN
+		       : wanted > SEEDS_MAX ? SEEDS_MAX
+					    : (size_t)wanted;
+
+	s->limit = limit < s->seed_count ? limit : s->seed_count;
+}
+
+/* The seeds that failed so, then the others of the range. */
 static int choose_seeds(struct shrinking *s, struct ktstr_error *err)
 {
 	const struct tally *tally = &s->x->tally;
-	double wanted = SEEDS_FACTOR * (double)tally->done / (double)s->group->count;
-	size_t most = wanted < SEEDS_MIN   ? SEEDS_MIN
-		      : wanted > SEEDS_MAX ? SEEDS_MAX
-					   : (size_t)wanted;
 
-	s->seeds = calloc(most, sizeof(*s->seeds));
+	s->seeds = calloc(SEEDS_MAX, sizeof(*s->seeds));
 	if (!s->seeds)
 		return no_memory(err);
-	for (size_t i = 0; i < s->group->seed_count && s->seed_count < most; i++)
+	for (size_t i = 0; i < s->group->seed_count; i++)
 		s->seeds[s->seed_count++] = s->group->seeds[i];
-	for (uint64_t seed = tally->first; seed <= tally->last && s->seed_count < most; seed++) {
+	for (uint64_t seed = tally->first; seed <= tally->last && s->seed_count < SEEDS_MAX;
+	     seed++) {
 		bool is_there = false;
 
 		for (size_t i = 0; i < s->group->seed_count; i++)
@@ -91,6 +104,8 @@ static int choose_seeds(struct shrinking *s, struct ktstr_error *err)
 		if (!is_there)
 			s->seeds[s->seed_count++] = seed;
 	}
+	s->one_in = s->one_in_at_first = (double)tally->done / (double)s->group->count;
+	set_limit(s);
 	return 0;
 }
 
@@ -171,7 +186,7 @@ static int start(struct shrinking *s, const struct node *root, size_t index,
 /* The seeds of one scenario, while they run. */
 struct batch {
 	size_t next;
-	size_t hit;  /* the first that failed so; seed_count: none yet */
+	size_t hit;  /* the first that failed so; limit: none yet */
 	bool is_bad; /* it is no scenario */
 	bool is_over;
 };
@@ -182,7 +197,7 @@ static void take(struct shrinking *s, struct batch *batch, const struct pool_res
 		      signature_is_same(&result->signature, &s->shrunk->signature);
 
 	if (is_hit && result->tag < batch->hit) {
-		if (batch->hit < s->seed_count)
+		if (batch->hit < s->limit)
 			remove_attempt(s, batch->hit);
 		batch->hit = result->tag;
 	} else {
@@ -200,7 +215,7 @@ static int fill(struct shrinking *s, struct batch *batch, const struct node *roo
 {
 	int rc = 0;
 
-	while (rc == 0 && !batch->is_bad && !batch->is_over && batch->next < s->seed_count &&
+	while (rc == 0 && !batch->is_bad && !batch->is_over && batch->next < s->limit &&
 	       batch->next < batch->hit && !pool_is_full(s->pool)) {
 		if (clock_monotonic_ns() >= s->deadline_ns)
 			batch->is_over = true;
@@ -214,7 +229,7 @@ static int fill(struct shrinking *s, struct batch *batch, const struct node *roo
 static enum attempt attempt(struct shrinking *s, const struct node *root, size_t *ret_seed,
 			    struct ktstr_error *err)
 {
-	struct batch batch = { .hit = s->seed_count };
+	struct batch batch = { .hit = s->limit };
 	struct pool_result result;
 	int rc = 0;
 
@@ -232,7 +247,7 @@ static enum attempt attempt(struct shrinking *s, const struct node *root, size_t
 	}
 	if (rc < 0)
 		return ATTEMPT_OVER;
-	if (batch.hit < s->seed_count) {
+	if (batch.hit < s->limit) {
 		*ret_seed = batch.hit;
 		return ATTEMPT_FAILED_SO;
 	}
@@ -255,6 +270,8 @@ static int take_over(struct shrinking *s, const struct node *root, size_t index,
 	s->shrunk->seed = s->seeds[index];
 	keep_attempt(s, index);
 	prefer_seed(s, index);
+	s->one_in = ((SEEDS_MEMORY - 1) * s->one_in + (double)index + 1) / SEEDS_MEMORY;
+	set_limit(s);
 	return 0;
 }
 
@@ -271,7 +288,7 @@ static int try_whole(struct shrinking *s, const struct node *root, struct ktstr_
 		return ktstr_fail(err, -EAGAIN,
 				  "under %zu seeds it did not fail so once more, so nothing could "
 				  "be shrunk",
-				  s->seed_count);
+				  s->limit);
 	case ATTEMPT_OVER:
 		break;
 	}
@@ -441,7 +458,7 @@ void shrink_run(struct exploration *x)
 		rc = shrink(&s, &err);
 	if (rc < 0)
 		set_problem(&s, &err);
-	live_done(x->observe.live, rc == 0);
+	live_done(x->observe.live, s.text != NULL);
 	s.shrunk->took_ns = clock_monotonic_ns() - start_ns;
 	shrinking_done(&s);
 }

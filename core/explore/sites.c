@@ -38,6 +38,8 @@ static bool is_site(enum site_kind kind, const struct node *node, const struct n
 	int64_t ignored;
 
 	switch (kind) {
+	case SITE_WHOLE:
+		return !parent;
 	case SITE_LIST:
 		return node->kind == NODE_LIST;
 	case SITE_KEY:

@@ -12,6 +12,7 @@
 
 /* Kinds of places, in the order in which they are tried. */
 enum site_kind {
+	SITE_WHOLE,   /* the scenario, as all its numbers and times at once */
 	SITE_LIST,    /* a list of the scenario, or the map of schedulers to change to */
 	SITE_KEY,     /* a child of a map of the scenario that says no number and no plugin */
 	SITE_NUMBER,  /* a number of the scenario that is an amount */

@@ -66,6 +66,9 @@ int words_add_options(struct words *words, const struct run_options *o)
 	static const char *const clocks[] = {
 		[VM_CLOCK_AUTO] = "auto", [VM_CLOCK_VIRTUAL] = "virtual", [VM_CLOCK_HOST] = "host"
 	};
+	static const char *const bases[] = { [RUN_BASE_AUTO] = NULL,
+					     [RUN_BASE_BOOTED] = "booted",
+					     [RUN_BASE_ATTACHED] = "attached" };
 	int rc = add_pair(words, "--scheduler", o->scheduler);
 
 	for (size_t i = 0; i < o->checker_count && rc == 0; i++)
@@ -82,6 +85,8 @@ int words_add_options(struct words *words, const struct run_options *o)
 		rc = add_pair(words, "--plugin-dir", o->plugin_folders[i]);
 	if (rc == 0)
 		rc = add_flag(words, "--cold", o->is_cold);
+	if (rc == 0)
+		rc = add_pair(words, "--base", bases[o->base]);
 	if (rc == 0)
 		rc = add_duration(words, "--stats", o->stats_interval_ns);
 	if (rc == 0)

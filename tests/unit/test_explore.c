@@ -146,6 +146,7 @@ Test(words, are_those_of_the_options)
 					     .plugin_folders = folders,
 					     .plugin_folder_count = 1,
 					     .is_cold = true,
+					     .base = RUN_BASE_ATTACHED,
 					     .stats_interval_ns = 250000000,
 					     .checker_timeout_ns = 1500000000,
 					     /* These do not belong to it. */
@@ -159,7 +160,8 @@ Test(words, are_those_of_the_options)
 	cr_assert_str_eq(text,
 			 "ktstr run --scheduler scx_vtime,slice=5ms --checker gap,max_gap=1s "
 			 "--checker './a b.so' --only --kernel mine --accel tcg --clock host "
-			 "--plugin-dir p --cold --stats 250000000ns --checker-timeout 1500000000ns "
+			 "--plugin-dir p --cold --base attached --stats 250000000ns "
+			 "--checker-timeout 1500000000ns "
 			 "'it'\\''s'",
 			 "%s", text);
 }

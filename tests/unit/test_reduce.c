@@ -247,6 +247,37 @@ Test(reduce, leaves_the_checker_that_matters)
 		       "scenario: s\ncheckers: [c]\n");
 }
 
+/* At least a quarter of what it was. */
+static bool is_half_enough(const struct node *root)
+{
+	int64_t ns = 0;
+	const char *text = node_get_text(node_get(root, "scenario"), "t");
+
+	return text && parse_duration(text, &ns) == 0 && ns >= INT64_C(900000000) &&
+	       number_of(node_get(root, "scenario"), "workers") >= 3;
+}
+
+Test(reduce, halves_all_that_it_can_at_once)
+{
+	struct node *root = parse("scenario: {plugin: p, workers: 9, t: 4s}\n"), *tried;
+	struct reduction *reduction = reduction_new(root);
+	const struct node *scenario;
+	char what[100];
+
+	node_free(root);
+	/* 5 and 2s, 3 and 1s, 2 and 500ms. */
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(reduction_next(reduction, &tried, what, sizeof(what)), 1);
+		cr_expect_str_eq(what, "scenario: half of all numbers and times");
+		reduction_answer(reduction, is_half_enough(tried));
+		node_free(tried);
+	}
+	scenario = node_get(reduction_best(reduction), "scenario");
+	cr_expect_str_eq(node_get_text(scenario, "workers"), "3");
+	cr_expect_str_eq(node_get_text(scenario, "t"), "1s");
+	reduction_free(reduction);
+}
+
 Test(reduce, tries_nothing_twice)
 {
 	struct node *root = parse("scenario: {plugin: p, a: 5, b: 9, list: [1, 2, 3], t: 1s}\n");
@@ -292,9 +323,13 @@ Test(reduce, says_what_it_does)
 				  "scenario: {plugin: p, workers: 8, x: y, steps: [{hold: 4s}]}\n"
 				  "checkers: [a, b]\n");
 	static const char *const says[] = {
-		"scenario.steps: 0 of 1 entries",    "scenario.x: left out",
-		"scenario.steps: left out",	     "scenario.workers: 1 instead of 8",
-		"vm.topology.cores: 1 instead of 4", "scenario.steps[0].hold: 500ms instead of 4s",
+		"scenario: half of all numbers and times",
+		"scenario.steps: 0 of 1 entries",
+		"scenario.x: left out",
+		"scenario.steps: left out",
+		"scenario.workers: 1 instead of 8",
+		"vm.topology.cores: 1 instead of 4",
+		"scenario.steps[0].hold: 500ms instead of 4s",
 		"checkers: 1 of 2 entries",
 	};
 	struct reduction *reduction = reduction_new(root);
