@@ -5,9 +5,9 @@
 #include "coord/requests.h"
 #include "coord/watchdog.h"
 
-/* So often in a row a guest may not come to a standstill. Then it is stopped from outside, which
- * answers it as well but is no part of what can be repeated. */
-#define FAILED_HOLDS_MAX 10u
+/* So often in a row a guest may not come to a standstill. From then on it is stopped from outside,
+ * which answers it as well but is no part of what can be repeated. */
+#define FAILED_HOLDS_MAX 3u
 
 bool coord_has_freezes(const struct coord *c)
 {
@@ -40,15 +40,6 @@ static void let_go(struct coord *c)
 	watchdog_extend(c->sinks, coord_now(c) - c->requests.frozen_at_ns);
 }
 
-static void warn_of_stop(struct coord *c)
-{
-	if (c->requests.has_been_apart)
-		return;
-	c->requests.has_been_apart = true;
-	record_warning(c, "the guest was stopped from outside to be answered, so this run may not "
-			  "be the same again");
-}
-
 /* Put all replies where the guest looks for them. */
 static void publish(struct coord *c)
 {
@@ -70,7 +61,7 @@ static bool stand_still(struct coord *c)
 	struct ktstr_error err = { 0 };
 	uint64_t now_ns = coord_now(c);
 
-	if (wants_watch(c))
+	if (c->requests.failed_holds == FAILED_HOLDS_MAX || wants_watch(c))
 		return true;
 	if (c->spec->vm_ops->hold(c->spec->vm, &err) == 0) {
 		hold(c, now_ns);
@@ -78,7 +69,8 @@ static bool stand_still(struct coord *c)
 	}
 	if (++c->requests.failed_holds < FAILED_HOLDS_MAX)
 		return false;
-	warn_of_stop(c);
+	record_warning(c, "the guest was stopped from outside to be answered, so this run may not "
+			  "be the same again");
 	return true;
 }
 

@@ -53,7 +53,6 @@ struct requests {
 	bool waits_for_room;
 	bool is_frozen;
 	bool is_held;	       /* by itself, until freeze_serve() lets it go on */
-	bool has_been_apart;   /* a hold failed for good, and a warning said so */
 	uint32_t failed_holds; /* one after the other */
 	uint64_t frozen_at_ns;
 	uint32_t kernel_writes;

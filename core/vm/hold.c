@@ -28,12 +28,12 @@
 
 /* How long the windows of a guest may take on a busy host. One that leaves it at that is hostile.
  */
-#define ROUND_TIMEOUT_NS (2 * NS_PER_S)
+#define ROUND_TIMEOUT_NS (3 * NS_PER_S)
 /* From the last byte that we read to the instruction that waits. */
 #define STAND_TIMEOUT_NS (200 * NS_PER_MS)
 #define LOOK_NS (20 * 1000)
 /* Until the time is looked at again. */
-#define WAIT_MS 100
+#define WAIT_MS 50
 /* Where it cannot be seen how QEMU's threads are. */
 #define BLIND_WAIT_NS (2 * NS_PER_MS)
 
@@ -57,6 +57,29 @@ static void settle_asker(struct runfile_cpu *cpu)
 	cpu->rip = cpu->r9;
 	cpu->rax = cpu->rcx = cpu->rdx = cpu->r10 = 0;
 	cpu->rflags &= ~(uint64_t)WIRE_FREEZE_FLAGS;
+}
+
+/* Time that is left, of which nothing counts that we were stopped ourselves. */
+struct patience {
+	uint64_t left_ns;
+	uint64_t seen_ns;
+};
+
+static struct patience patience_new(uint64_t ns)
+{
+	return (struct patience){ .left_ns = ns, .seen_ns = clock_monotonic_ns() };
+}
+
+static bool patience_is_over(struct patience *patience)
+{
+	uint64_t now_ns = clock_monotonic_ns(), spent_ns = now_ns - patience->seen_ns;
+
+	/* No wait of ours is longer. */
+	if (spent_ns > 2 * WAIT_MS * NS_PER_MS)
+		spent_ns = 2 * WAIT_MS * NS_PER_MS;
+	patience->seen_ns = now_ns;
+	patience->left_ns -= spent_ns < patience->left_ns ? spent_ns : patience->left_ns;
+	return patience->left_ns == 0;
 }
 
 /* What one of QEMU's threads waits for in the kernel. */
@@ -136,7 +159,7 @@ static int take_byte(const struct vm *vm)
 }
 
 /* Take bytes up to one of two. Returns which, or an error. */
-static int pass_until(const struct vm *vm, int one, int other, uint64_t end_ns,
+static int pass_until(const struct vm *vm, int one, int other, struct patience *patience,
 		      struct ktstr_error *err)
 {
 	for (;;) {
@@ -145,7 +168,7 @@ static int pass_until(const struct vm *vm, int one, int other, uint64_t end_ns,
 
 		if (byte == one || byte == other)
 			return byte;
-		if (clock_monotonic_ns() >= end_ns)
+		if (patience_is_over(patience))
 			return ktstr_fail(err, -EAGAIN, "the guest does not stand still");
 		if (byte < 0)
 			(void)poll(&poll_fd, 1, WAIT_MS);
@@ -166,14 +189,15 @@ static int pass_window(const struct vm *vm)
 }
 
 /* Let the guest pass windows until QEMU has answered. */
-static int pass_windows(struct vm *vm, json_t **ret, uint64_t end_ns, struct ktstr_error *err)
+static int pass_windows(struct vm *vm, json_t **ret, struct patience *patience,
+			struct ktstr_error *err)
 {
 	for (;;) {
 		int rc = qmp_take(vm->qmp, ret, err);
 
 		if (rc != 0)
 			return rc < 0 ? rc : 0;
-		if (has_commit(vm) || clock_monotonic_ns() >= end_ns)
+		if (has_commit(vm) || patience_is_over(patience))
 			return ktstr_fail(err, -EAGAIN, "QEMU did not come to tell the registers");
 		if (pass_window(vm) == WIRE_FREEZE_START)
 			return -ERESTART;
@@ -181,16 +205,17 @@ static int pass_windows(struct vm *vm, json_t **ret, uint64_t end_ns, struct kts
 }
 
 /* Ask for the registers in the windows of one start. -ERESTART: there was another one. */
-static int ask_registers(struct vm *vm, json_t **ret, uint64_t end_ns, struct ktstr_error *err)
+static int ask_registers(struct vm *vm, json_t **ret, struct patience *patience,
+			 struct ktstr_error *err)
 {
 	int rc = qmp_ask(vm->qmp, "human-monitor-command",
 			 json_pack("{s:s}", "command-line", "info registers -a"), err);
 
 	if (rc == 0)
-		rc = pass_windows(vm, ret, end_ns, err);
+		rc = pass_windows(vm, ret, patience, err);
 	qmp_forget(vm->qmp);
 	if (rc == 0)
-		rc = pass_until(vm, WIRE_FREEZE_COMMIT, WIRE_FREEZE_START, end_ns, err);
+		rc = pass_until(vm, WIRE_FREEZE_COMMIT, WIRE_FREEZE_START, patience, err);
 	if (rc == WIRE_FREEZE_START) {
 		json_decref(steal_ptr(*ret));
 		rc = -ERESTART;
@@ -200,7 +225,7 @@ static int ask_registers(struct vm *vm, json_t **ret, uint64_t end_ns, struct kt
 
 static int wait_until_it_stands(const struct vm *vm, struct ktstr_error *err)
 {
-	uint64_t end_ns = clock_monotonic_ns() + STAND_TIMEOUT_NS;
+	struct patience patience = patience_new(STAND_TIMEOUT_NS);
 
 	for (;;) {
 		int rc = stands_still(vm);
@@ -209,7 +234,7 @@ static int wait_until_it_stands(const struct vm *vm, struct ktstr_error *err)
 			rest(BLIND_WAIT_NS);
 		if (rc != 0)
 			return 0;
-		if (clock_monotonic_ns() >= end_ns)
+		if (patience_is_over(&patience))
 			return ktstr_fail(err, -EAGAIN, "the guest does not stand still");
 		rest(LOOK_NS);
 	}
@@ -233,15 +258,15 @@ static int take_registers(struct vm *vm, const json_t *answer, struct ktstr_erro
 
 int vm_hold(struct vm *vm, struct ktstr_error *err)
 {
-	uint64_t end_ns = clock_monotonic_ns() + ROUND_TIMEOUT_NS;
+	struct patience patience = patience_new(ROUND_TIMEOUT_NS);
 	json_t *answer = NULL;
 	int rc = make_it_wait(vm, err);
 
 	if (rc == 0)
-		rc = pass_until(vm, WIRE_FREEZE_START, WIRE_FREEZE_START, end_ns, err);
+		rc = pass_until(vm, WIRE_FREEZE_START, WIRE_FREEZE_START, &patience, err);
 	if (rc >= 0)
 		do
-			rc = ask_registers(vm, &answer, end_ns, err);
+			rc = ask_registers(vm, &answer, &patience, err);
 		while (rc == -ERESTART);
 	if (rc == 0)
 		rc = take_registers(vm, answer, err);

@@ -112,6 +112,78 @@ case_a_run_keeps_64_captures() {
 	expect_captures 'length == 64 and .[63].tag == "number 63"'
 }
 
+# The run again, the same to the byte, with whatever "$@" does to the program meanwhile.
+again() {
+	rm -rf "$work/again"
+	start replay "$work/run" --quiet --plugin-dir "$KTSTR_TEST_PLUGINS" --run-dir "$work/again"
+	"$@"
+	finish
+	expect_status 0
+}
+
+# Stop the program now and then, for as long as it runs.
+trip() {
+	while kill -STOP "$pid" 2>/dev/null; do
+		sleep "0.0$((RANDOM % 10))"
+		kill -CONT "$pid" 2>/dev/null || :
+		sleep "0.0$((RANDOM % 4))"
+		[[ $(cut -d' ' -f3 "/proc/$pid/stat" 2>/dev/null || echo Z) != Z ]] || break
+	done
+}
+
+# Wait until the run file in $1 has a few captures of many.
+until_captures() {
+	local _
+	for _ in $(seq 3000); do
+		(($(stat -c %s "$1/run.ktr" 2>/dev/null || echo 0) < 30000)) || return 0
+		kill -0 "$pid" 2>/dev/null || fail "it ended before its captures were seen"
+		sleep 0.01
+	done
+	fail "there were no captures"
+}
+
+# Stop it for long, in the middle of its captures.
+stall() {
+	until_captures "$work/again"
+	kill -STOP "$pid"
+	sleep 2
+	kill -CONT "$pid"
+}
+
+case_what_is_asked_for_is_the_same_again() {
+	probe read
+	again :
+	rm -rf "$work/run"
+	probe write
+	again :
+}
+
+case_captures_are_the_same_again() {
+	llcs=2
+	probe many
+	again :
+	again trip
+}
+
+case_a_host_that_stops_is_not_seen() {
+	probe many
+	again stall
+}
+
+case_a_kill_leaves_nothing() {
+	scenario many <<-END
+		vm: {topology: {cores: 2}}
+		scenario: {plugin: kernel_probe, what: many}
+		checkers: [misjudge]
+	END
+	start run "$file" --plugin-dir "$KTSTR_TEST_PLUGINS" --run-dir "$work/run"
+	until_captures "$work/run"
+	kill -9 "$pid"
+	finish
+	expect_status 137
+	expect_nothing_left
+}
+
 # In host time the guest waits for its answers, which come by the port.
 case_capture_in_host_time() {
 	probe capture --clock host

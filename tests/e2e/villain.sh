@@ -190,6 +190,10 @@ case_flood_com1_alarms() { play flood_com1_alarms; }
 case_flood_com2() { play flood_com2; }
 case_flood_console() { play flood_console; }
 case_flood_stats_port() { play flood_stats_port; }
+case_freeze_flood() { play freeze_flood; }
+case_freeze_no_commit() { play freeze_no_commit; }
+case_freeze_only_starts() { play freeze_only_starts; }
+case_freeze_no_standstill() { play freeze_no_standstill; }
 case_silence_before_ready() { play silence_before_ready; }
 case_silence_after_ready() { play silence_after_ready; }
 case_silence_in_the_scenario() { play silence_in_the_scenario; }

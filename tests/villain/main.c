@@ -127,7 +127,7 @@ static const struct trick *find_trick(const char *name)
 {
 	static const struct trick *const tables[] = {
 		tricks_of_frames, tricks_of_order,	 tricks_of_content,
-		tricks_of_floods, tricks_of_the_machine,
+		tricks_of_floods, tricks_of_the_machine, tricks_of_the_freeze,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)

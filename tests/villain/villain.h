@@ -68,6 +68,7 @@ extern const struct trick tricks_of_order[];
 extern const struct trick tricks_of_content[];
 extern const struct trick tricks_of_floods[];
 extern const struct trick tricks_of_the_machine[];
+extern const struct trick tricks_of_the_freeze[];
 
 /* The honest frame of a beat. */
 void story_frame(const struct villain *v, enum beat beat, struct frame *ret);
