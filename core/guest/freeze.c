@@ -23,7 +23,7 @@ struct fx_area {
 
 void freeze_init(struct freeze *freeze, uint16_t port, const struct job_replies *replies)
 {
-	*freeze = (struct freeze){ .port = port, .replies = replies };
+	*freeze = (struct freeze){ .port = port, .replies = replies, .round = freeze_round };
 }
 
 void freeze_keep(struct freeze *freeze)
@@ -84,10 +84,11 @@ static void commit(void)
 		outb(WIRE_FREEZE_TAIL, WIRE_FREEZE_PORT);
 }
 
-int freeze_round(struct ktstr_error *err)
+int freeze_round(struct freeze *freeze, struct ktstr_error *err)
 {
 	uint64_t times[WIRE_FREEZE_WINDOWS];
 
+	(void)freeze;
 	if (ioperm(WIRE_FREEZE_PORT, 1, 1) < 0)
 		return ktstr_fail(err, -errno,
 				  "cannot ask the host: the kernel has no I/O ports for programs "

@@ -17,14 +17,16 @@ struct freeze {
 	uint16_t port; /* 0: not in virtual time */
 	const volatile struct job_replies *replies;
 	uint32_t seen; /* the number of the last ones */
+	/* Stand still until the host lets us go on: freeze_round(), or what a test has for it. */
+	int (*round)(struct freeze *freeze, struct ktstr_error *err);
 };
 
 void freeze_init(struct freeze *freeze, uint16_t port, const struct job_replies *replies);
 /* In the session: its children will not have the memory. */
 void freeze_keep(struct freeze *freeze);
 
-/* Stand still until the host lets us go on. Needs CAP_SYS_RAWIO. */
-int freeze_round(struct ktstr_error *err);
+/* Needs CAP_SYS_RAWIO. */
+int freeze_round(struct freeze *freeze, struct ktstr_error *err);
 
 /* The frames that the host left since the last time, which stay where they are until the next
  * round; *ret_length is 0 when there are none. -EBADMSG for what cannot be frames. */

@@ -156,12 +156,12 @@ static int stand_still(struct requester *requester, unsigned int rounds, struct 
 		return ktstr_fail(err, -ETIMEDOUT, "the host did not answer %u times", rounds);
 	if (rounds == 0)
 		channel_flush(requester->sender); /* it can only answer what it has */
-	rc = freeze_round(err);
+	rc = requester->freeze->round(requester->freeze, err);
 	if (rc == 0)
 		rc = freeze_take(requester->freeze, &frames, &length, err);
 	if (rc == 0)
 		rc = make_room(requester, length, err);
-	if (rc < 0)
+	if (rc < 0 || length == 0)
 		return rc;
 	memcpy(requester->in + requester->length, frames, length);
 	requester->length += length;

@@ -143,10 +143,62 @@ static int watch_hit(void *vm, uint32_t *ret_slot, uint32_t *ret_cpu, struct kts
 	return 1;
 }
 
+static int hold(void *vm, struct ktstr_error *err)
+{
+	struct timespec time = { .tv_nsec = (long)host.freeze_ns };
+
+	(void)vm;
+	if (host.failing_holds > 0) {
+		host.failing_holds--;
+		note("failed ");
+		return ktstr_fail(err, -EAGAIN, "it does not stand still");
+	}
+	note("hold ");
+	host.is_frozen = true;
+	(void)nanosleep(&time, NULL); /* as in freeze() */
+	return 0;
+}
+
+/* The script finds it where replies come otherwise. */
+static int answer(void *vm, const void *frames, size_t length, struct ktstr_error *err)
+{
+	(void)vm;
+	(void)err;
+	note("answer ");
+	cr_assert_eq(send(f.spec.bulk_fd, frames, length, MSG_NOSIGNAL), (ssize_t)length);
+	return 0;
+}
+
+static void release(void *vm)
+{
+	const char byte = 'g';
+	char bytes[16];
+
+	(void)vm;
+	note("go ");
+	host.is_frozen = false;
+	if (recv(host.freeze_fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		(void)send(host.freeze_fd, &byte, 1, MSG_NOSIGNAL);
+}
+
+void stand_still(void)
+{
+	char byte = 's';
+
+	if (send(host.stand_fd, &byte, 1, MSG_NOSIGNAL) != 1 ||
+	    recv(host.stand_fd, &byte, 1, 0) != 1)
+		_exit(99);
+}
+
 void host_vm_setup(void)
 {
+	int ends[2];
+
 	coord_setup();
 	memset(&host, 0, sizeof(host));
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	host.freeze_fd = ends[0];
+	host.stand_fd = ends[1];
 	host.hits_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	cr_assert_geq(host.hits_fd, 0);
 }
@@ -154,6 +206,8 @@ void host_vm_setup(void)
 void host_vm_teardown(void)
 {
 	(void)close(host.hits_fd);
+	(void)close(host.freeze_fd);
+	(void)close(host.stand_fd);
 	coord_teardown();
 }
 
@@ -172,6 +226,10 @@ void run_with_host(fake_script script)
 	ops.watch = watch;
 	ops.unwatch = unwatch;
 	ops.watch_hit = watch_hit;
+	ops.hold = hold;
+	ops.answer = answer;
+	ops.release = release;
+	f.spec.freeze_fd = host.is_virtual ? host.freeze_fd : -1;
 	f.spec.vm_ops = &ops;
 	f.spec.debugger_fd = host.hits_fd;
 	rc = coord_run(&f.spec, &f.result, &f.err);

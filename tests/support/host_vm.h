@@ -32,6 +32,11 @@ struct host_vm {
 	int registers_error;
 	int watch_error;
 	uint64_t freeze_ns; /* that a freeze takes */
+	/* In virtual time: the guest's end of where it stands still, and ours. */
+	bool is_virtual;
+	int stand_fd;
+	int freeze_fd;
+	uint32_t failing_holds;
 };
 
 extern struct host_vm host;
@@ -55,6 +60,8 @@ void add_kernel_op(struct frames *frames, uint32_t id, uint8_t mode, uint8_t dir
 void expect_snapshot(struct fake_guest *guest, uint32_t id, const char *reason, int status);
 struct wire_kernel_reply expect_kernel(struct fake_guest *guest, uint32_t id, const char *reason,
 				       int status);
+/* In virtual time: write a byte where the guest stands still, and wait until the host took it. */
+void stand_still(void);
 /* The stream's end, in order. */
 void finish(struct fake_guest *guest, struct frames *frames);
 

@@ -13,7 +13,7 @@ foreach(test coord coord_ends coord_records)
 		${PROJECT_SOURCE_DIR}/tests/support/coord_fixture.c)
 endforeach()
 # The same, with a VM that can be stopped and looked into.
-foreach(test requests watch)
+foreach(test requests freeze watch)
 	ktstr_unit_test(${test} ktstr_coord)
 	target_sources(test_${test} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/fake_vm.c
 		${PROJECT_SOURCE_DIR}/tests/support/coord_fixture.c ${PROJECT_SOURCE_DIR}/tests/support/host_vm.c)

@@ -2,16 +2,20 @@
 /*
  * Stands in for QEMU in test_vm.c and others: takes the same command line, and what it does is the
  * word that it gets as the kernel's command line (-append), or, when it is to be restored, as
- * FAKE_QEMU in its environment. "record" and "failing" write to COM1 all that they are told.
+ * FAKE_QEMU in its environment. What stands in it behind a | is what a guest writes where it stands
+ * still. "record" and "failing" write to COM1 all that they are told.
  */
 #include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct fake {
@@ -85,7 +89,8 @@ static void answer(const struct fake *fake, const json_t *message)
 			fake->mode + strlen("status:"), id);
 	else if (strcmp(command, "human-monitor-command") == 0 &&
 		 strncmp(fake->mode, "human:", 6) == 0)
-		dprintf(fake->qmp_fd, "{\"return\": \"%s\\r\\n\", \"id\": %lld}\r\n",
+		dprintf(fake->qmp_fd, "{\"return\": \"%.*s\\r\\n\", \"id\": %lld}\r\n",
+			(int)strcspn(fake->mode + strlen("human:"), "|"),
 			fake->mode + strlen("human:"), id);
 	else
 		dprintf(fake->qmp_fd, "{\"return\": {}, \"id\": %lld}\r\n", id);
@@ -129,6 +134,24 @@ static void copy_initrd(const struct fake *fake)
 			exit(9);
 }
 
+/* A guest that stands still: its one thread writes to a port, and waits where nobody reads. */
+static void *stand_still(void *arg)
+{
+	const struct fake *fake = arg;
+	int fd = channel(fake, "freeze");
+	const char *bytes = strchr(fake->mode, '|') + 1;
+
+	for (int i = 0;; i++) {
+		struct iovec part = { .iov_base = (void *)(uintptr_t)(*bytes ? bytes : "."),
+				      .iov_len = 1 };
+		struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+
+		if (i == 100 || *bytes == '!' || sendmsg(fd, &message, MSG_NOSIGNAL) != 1)
+			return NULL;
+		bytes += *bytes != '\0';
+	}
+}
+
 /* What a program inherits, as a line of words on the bulk port. */
 static void report(const struct fake *fake)
 {
@@ -154,6 +177,7 @@ int main(int argc, char **argv)
 {
 	static const char *const ids[] = { "com1", "com2", "console", "bulk", "stats" };
 	struct fake fake = { .argv = argv };
+	pthread_t thread;
 
 	for (int i = 1; i + 1 < argc; i++) {
 		if (strcmp(argv[i], "-append") == 0)
@@ -183,6 +207,8 @@ int main(int argc, char **argv)
 		copy_initrd(&fake);
 	if (strcmp(fake.mode, "report") == 0)
 		report(&fake);
+	if (channel(&fake, "freeze") >= 0 && strchr(fake.mode, '|'))
+		(void)pthread_create(&thread, NULL, stand_still, &fake);
 	if (strcmp(fake.mode, "idle") != 0 && strcmp(fake.mode, "hang up") != 0)
 		serve(&fake);
 	for (;;)

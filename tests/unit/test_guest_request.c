@@ -5,8 +5,10 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -15,10 +17,12 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "guest/freeze.h"
 #include "guest/relay.h"
 #include "guest/services_kernel.h"
 #include "guest/supervisor.h"
 #include "wire/frame.h"
+#include "wire/job_area.h"
 #include "wire/payload.h"
 
 static struct channel channel;
@@ -560,4 +564,121 @@ Test(relay, a_session_hears_the_host_through_pid_1)
 	port_done(&port);
 	cr_assert_eq(pthread_join(host, NULL), 0);
 	(void)close(ends[1]);
+}
+
+/* In virtual time. PID 1 is a thread, and the host is what a round calls. */
+
+static struct {
+	struct freeze freeze;
+	pthread_t init;
+	_Atomic(bool) is_over;
+	struct {
+		struct job_replies head;
+		uint8_t frames[JOB_REPLIES_MAX];
+	} * area;
+	unsigned int rounds;
+	unsigned int answered_round; /* 0: never */
+	uint32_t length;	     /* to lie with; 0: the truth */
+} still;
+
+static void *play_init(void *arg)
+{
+	struct ktstr_error ignored = { 0 };
+
+	while (!still.is_over) {
+		struct pollfd poll_fd = { .fd = channel.frames_fd, .events = POLLIN };
+
+		(void)poll(&poll_fd, 1, 1);
+		(void)channel_receive(&receiver, &port, &ignored);
+	}
+	return arg;
+}
+
+static int play_round(struct freeze *freeze, struct ktstr_error *round_err)
+{
+	struct wire_snapshot_reply reply;
+	uint8_t first;
+
+	(void)freeze;
+	(void)round_err;
+	/* The host has what it is to answer. */
+	cr_assert_eq(recv(sent_fd, &first, 1, MSG_PEEK | MSG_DONTWAIT), 1);
+	if (++still.rounds != still.answered_round)
+		return 0;
+	wire_snapshot_reply_init(&reply, 1, WIRE_SNAPSHOT_OK, "");
+	wire_header_encode(KTSTR_MSG_SNAPSHOT_REPLY, &reply, sizeof(reply), still.area->frames);
+	memcpy(still.area->frames + WIRE_HEADER_SIZE, &reply, sizeof(reply));
+	still.area->head.number++;
+	still.area->head.length =
+		still.length ? still.length : (uint32_t)(WIRE_HEADER_SIZE + sizeof(reply));
+	return 0;
+}
+
+static void setup_still(void)
+{
+	setup();
+	memset(&still, 0, sizeof(still));
+	still.area = calloc(1, sizeof(*still.area));
+	freeze_init(&still.freeze, 1, &still.area->head);
+	still.freeze.round = play_round;
+	requester_use_freeze(&requester, &still.freeze);
+	cr_assert_eq(pthread_create(&still.init, NULL, play_init, NULL), 0);
+}
+
+static void teardown_still(void)
+{
+	still.is_over = true;
+	(void)pthread_join(still.init, NULL);
+	free(still.area);
+	is_stopping = 0;
+	teardown();
+}
+
+TestSuite(request_still, .init = setup_still, .fini = teardown_still, .timeout = 60);
+
+Test(request_still, the_answer_is_there_when_the_guest_goes_on)
+{
+	still.answered_round = 1;
+	cr_expect_eq(ask("t"), 0, "%s", err.text);
+	cr_expect_eq(still.rounds, 1);
+}
+
+Test(request_still, who_is_not_answered_stands_still_again)
+{
+	still.answered_round = 3;
+	cr_expect_eq(ask("t"), 0, "%s", err.text);
+	cr_expect_eq(still.rounds, 3);
+}
+
+Test(request_still, an_answer_is_taken_once)
+{
+	still.answered_round = 1;
+	cr_expect_eq(ask("t"), 0, "%s", err.text);
+	cr_expect_eq(ask("u"), -ETIMEDOUT);
+	cr_expect_str_eq(err.text, "the host did not answer 2000 times");
+	cr_expect_eq(still.rounds, 1 + FREEZE_ROUNDS_MAX);
+}
+
+Test(request_still, an_answer_of_impossible_length_is_none)
+{
+	still.answered_round = 1;
+	still.length = JOB_REPLIES_MAX + 1;
+	cr_expect_eq(ask("t"), -EBADMSG);
+	cr_expect_str_eq(err.text, "the host's answer is longer than any can be");
+}
+
+Test(request_still, who_is_to_stop_asks_no_more)
+{
+	is_stopping = 1;
+	cr_expect_eq(ask("t"), -ECANCELED);
+	cr_expect_eq(still.rounds, 0);
+}
+
+Test(request_still, without_a_port_replies_come_as_ever)
+{
+	still.freeze.port = 0;
+	requester_use_freeze(&requester, &still.freeze);
+	reply_snapshot(1, WIRE_SNAPSHOT_OK, "");
+	cr_expect_eq(ask("t"), 0, "%s", err.text);
+	cr_expect_eq(still.rounds, 0);
 }

@@ -120,3 +120,34 @@ Test(registers, names_of_others_are_passed_over)
 		0, "%s", err.text);
 	cr_expect_eq(cpu.rax, 1);
 }
+
+Test(registers, takes_all_cpus)
+{
+	struct runfile_cpu cpus[2] = { 0 };
+
+	cr_assert_eq(registers_parse_all(WHOLE WHOLE, cpus, 2, &err), 0, "%s", err.text);
+	cr_expect_eq(cpus[0].r15, 15);
+	cr_expect_eq(cpus[1].r15, 15);
+}
+
+Test(registers, all_cpus_must_be_there_and_whole)
+{
+	static const struct {
+		const char *text, *said;
+	} partial[] = {
+		{ "", "QEMU does not print registers of CPU 0" },
+		{ POINTERS, "QEMU does not print registers of CPU 0" },
+		{ WHOLE, "QEMU does not print registers of CPU 1" },
+		{ WHOLE "CPU#1\r\n" POINTERS,
+		  "registers of CPU 1: QEMU does not print register 'RAX'" },
+		{ WHOLE POINTERS GENERAL, "registers of CPU 0: QEMU prints register 'RIP' twice" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(partial); i++) {
+		struct runfile_cpu cpus[2];
+
+		cr_expect_eq(registers_parse_all(partial[i].text, cpus, 2, &err), -EPROTO,
+			     "row %zu", i);
+		cr_expect_str_eq(err.text, partial[i].said);
+	}
+}
