@@ -17,45 +17,6 @@
 #include "coord/watchdog.h"
 #include "wire/types.h"
 
-/* How long QEMU may take to end after it was asked to. */
-#define QUIT_NS NS_PER_S
-/* How long a guest that powered off, or a QEMU that closed its channels, may take to be gone. */
-#define GOING_NS (2 * NS_PER_S)
-
-/* What follows each way to end. */
-static const struct {
-	const char *name;
-	uint64_t grace_ns; /* before QEMU is made to end */
-	uint8_t wake;	   /* byte that the guest is told; 0: none */
-	bool then_kill;	   /* without asking QEMU */
-} ends[] = {
-	[COORD_END_STREAM] = { "stream end", 2 * NS_PER_S, WIRE_WAKE_STREAM_RECEIVED, false },
-	/* A failure that is expected needs the whole stream, on a machine that is busy, too. */
-	[COORD_END_SCHED_EXIT] = { "scheduler exit", 4 * NS_PER_S, 0, false },
-	[COORD_END_PANIC] = { "kernel panic", 300 * NS_PER_MS, 0, true },
-	[COORD_END_AGENT_CRASH] = { "agent crash", 300 * NS_PER_MS, 0, true },
-	[COORD_END_VM_GONE] = { "VM gone", GOING_NS, 0, true },
-	[COORD_END_VM_ERROR] = { "VM error", 0, 0, true },
-	[COORD_END_BOOT_TIMEOUT] = { "boot timeout", 0, 0, false },
-	[COORD_END_WATCHDOG] = { "watchdog", 1500 * NS_PER_MS, WIRE_WAKE_SHUTDOWN, false },
-	[COORD_END_TEARDOWN_TIMEOUT] = { "teardown timeout", 0, 0, false },
-	[COORD_END_INTERRUPTED] = { "interrupted", 3 * NS_PER_S, WIRE_WAKE_SHUTDOWN, false },
-	[COORD_END_RECORD_FAILED] = { "record failed", 0, 0, true },
-	[COORD_END_GUEST_SHUTDOWN] = { "guest shutdown", GOING_NS, 0, false },
-	[COORD_END_INTERNAL] = { "internal error", 0, 0, true },
-	[COORD_END_STOPPED] = { "stopped", 0, 0, true },
-};
-
-const char *coord_end_name(enum coord_end end)
-{
-	return (size_t)end < ARRAY_SIZE(ends) ? ends[end].name : "unknown";
-}
-
-bool coord_end_cuts_short(enum coord_end end)
-{
-	return (size_t)end < ARRAY_SIZE(ends) && ends[end].wake == WIRE_WAKE_SHUTDOWN;
-}
-
 uint64_t coord_now(const struct coord *c)
 {
 	uint64_t now_ns = clock_monotonic_ns();
@@ -63,54 +24,23 @@ uint64_t coord_now(const struct coord *c)
 	return now_ns > c->spec->start_ns ? now_ns - c->spec->start_ns : 1;
 }
 
-static uint64_t grace(const struct coord *c, uint64_t grace_ns)
+bool coord_is_virtual(const struct coord *c)
 {
-	return c->spec->grace_divisor > 0 ? grace_ns / c->spec->grace_divisor : grace_ns;
+	return c->spec->instruction_ns > 0;
 }
 
-/* The VM has @grace_ns left. What was granted before can only become less. */
-static void wind(struct coord *c, uint64_t grace_ns, bool then_kill)
+uint64_t coord_spent(struct coord *c)
 {
-	uint64_t deadline_ns = coord_now(c) + grace(c, grace_ns);
+	const struct coord_vm_ops *ops = c->spec->vm_ops;
+	uint64_t cpu_time_ns, spent_ns;
 
-	if (c->stage == STAGE_GONE)
-		return;
-	if (c->stage == STAGE_RUNNING || deadline_ns < c->stage_deadline_ns)
-		c->stage_deadline_ns = deadline_ns;
-	if (c->stage == STAGE_RUNNING)
-		c->stage = STAGE_WINDING;
-	c->then_kill = c->then_kill || then_kill;
-}
-
-/* Tell the agent one byte, once. Where it does not fit nobody listens. */
-static void wake_guest(struct coord *c, uint8_t wake)
-{
-	if (wake == 0 || wake == c->last_wake || c->fds[SOURCE_CONSOLE] < 0)
-		return;
-	/* A file has taken all there is, and no run is to depend on when the guest hears it. */
-	if (wake == WIRE_WAKE_STREAM_RECEIVED && c->spec->are_files)
-		return;
-	c->last_wake = wake;
-	if (send(c->fds[SOURCE_CONSOLE], &wake, sizeof(wake), MSG_NOSIGNAL) < 0 &&
-	    wake == WIRE_WAKE_SHUTDOWN)
-		record_warning(c, "the guest could not be asked to end the run");
-}
-
-void coord_decide(struct coord *c, enum coord_end end, const char *format, ...)
-{
-	va_list args;
-
-	if (!c->is_decided) {
-		c->is_decided = true;
-		c->result->end = end;
-		va_start(args, format);
-		(void)vsnprintf(c->result->text, sizeof(c->result->text), format, args);
-		va_end(args);
-		if (c->observer && c->observer->decided)
-			c->observer->decided(c->observer->arg, end);
-	}
-	wind(c, ends[end].grace_ns, ends[end].then_kill);
-	wake_guest(c, ends[end].wake);
+	if (!coord_is_virtual(c))
+		return coord_now(c);
+	cpu_time_ns = ops && ops->cpu_time_ns ? ops->cpu_time_ns(c->spec->vm) : 0;
+	if (cpu_time_ns > c->cpu_time_ns) /* not of one that is gone */
+		c->cpu_time_ns = cpu_time_ns;
+	spent_ns = watchdog_spent_ns(c->cpu_time_ns, c->spec->instruction_ns);
+	return spent_ns > 0 ? spent_ns : 1;
 }
 
 bool coord_is_followed(const struct coord *c, enum source source)
@@ -131,28 +61,7 @@ void coord_close_source(struct coord *c, enum source source)
 	if (c->spec->pid_fd < 0)
 		c->stage = STAGE_GONE; /* nothing else can tell */
 	else
-		wind(c, GOING_NS, true);
-}
-
-static void kill_vm(struct coord *c)
-{
-	c->is_killed = true;
-	if (c->spec->vm_ops && c->spec->vm_ops->kill)
-		c->spec->vm_ops->kill(c->spec->vm);
-	c->stage = STAGE_GONE;
-}
-
-static void quit_vm(struct coord *c)
-{
-	struct ktstr_error err = { 0 };
-
-	if (c->then_kill || !c->spec->vm_ops || !c->spec->vm_ops->quit ||
-	    c->spec->vm_ops->quit(c->spec->vm, &err) < 0) {
-		kill_vm(c);
-		return;
-	}
-	c->stage = STAGE_QUITTING;
-	c->stage_deadline_ns = coord_now(c) + grace(c, QUIT_NS);
+		coord_let_go(c, true);
 }
 
 static void serve_text(struct coord *c, bool (*take)(struct coord *c, size_t max), size_t max,
@@ -201,13 +110,13 @@ static void take_signal(struct coord *c, int number)
 	if (c->result->signal == 0)
 		c->result->signal = number;
 	if (c->signals > 1)
-		kill_vm(c);
+		coord_kill_vm(c);
 	else if (c->stage == STAGE_RUNNING)
 		coord_decide(c, COORD_END_INTERRUPTED,
 			     "interrupted by SIG%s %.1f s after the start", name ? name : "?",
 			     (double)coord_now(c) / NS_PER_S);
 	else
-		wind(c, 0, false);
+		coord_hasten(c);
 }
 
 static void serve_signal(struct coord *c)
@@ -230,7 +139,7 @@ void coord_poll_monitor(struct coord *c)
 	switch (c->spec->vm_ops->poll(c->spec->vm)) {
 	case 1:
 		if (!c->is_powered_off)
-			wind(c, GOING_NS, false);
+			coord_let_go(c, false);
 		c->is_powered_off = true;
 		break;
 	case 2:
@@ -299,59 +208,6 @@ uint64_t coord_cpu_wait(const struct coord *c)
 	return ops && ops->cpu_wait_ns ? ops->cpu_wait_ns(c->spec->vm) : 0;
 }
 
-/* How long the VM waited for a CPU since the start of what the limit is for, rounded up to ticks so
- * that a limit does not creep. Threads that wait at once do not count twice. */
-static void note_cpu_wait(struct coord *c, uint64_t now_ns)
-{
-	uint64_t all_ns = coord_cpu_wait(c);
-	uint64_t wait_ns = all_ns > c->ready_cpu_wait_ns ? all_ns - c->ready_cpu_wait_ns : 0;
-	uint64_t elapsed_ns = now_ns - c->result->ready_ns;
-
-	wait_ns = wait_ns < elapsed_ns ? wait_ns : elapsed_ns;
-	wait_ns = (wait_ns + COORD_TICK_NS - 1) / COORD_TICK_NS * COORD_TICK_NS;
-	if (wait_ns > c->result->cpu_wait_ns)
-		c->result->cpu_wait_ns = wait_ns;
-}
-
-static void check_limit(struct coord *c, uint64_t now_ns)
-{
-	struct watchdog_limit limit = watchdog_limit(c->spec, c->result);
-	char waited[64] = "";
-
-	if (now_ns >= limit.at_ns && limit.end == COORD_END_BOOT_TIMEOUT) {
-		note_cpu_wait(c, now_ns);
-		limit = watchdog_limit(c->spec, c->result);
-	}
-	if (now_ns < limit.at_ns)
-		return;
-	if (limit.end == COORD_END_BOOT_TIMEOUT && c->result->cpu_wait_ns >= NS_PER_S)
-		(void)snprintf(waited, sizeof(waited), ", %.1f s of them without a CPU of the host",
-			       (double)c->result->cpu_wait_ns / NS_PER_S);
-	coord_decide(c, limit.end, "%s (%.1f s after the start%s)", limit.what,
-		     (double)now_ns / NS_PER_S, waited);
-}
-
-static void check_deadlines(struct coord *c)
-{
-	uint64_t now_ns = coord_now(c);
-
-	switch (c->stage) {
-	case STAGE_RUNNING:
-		check_limit(c, now_ns);
-		break;
-	case STAGE_WINDING:
-		if (now_ns >= c->stage_deadline_ns)
-			quit_vm(c);
-		break;
-	case STAGE_QUITTING:
-		if (now_ns >= c->stage_deadline_ns)
-			kill_vm(c);
-		break;
-	case STAGE_GONE:
-		break;
-	}
-}
-
 static void tick(struct coord *c)
 {
 	uint64_t now_ns = coord_now(c);
@@ -364,6 +220,7 @@ static void tick(struct coord *c)
 	record_flush(c, &c->com1_buffer);
 	record_flush(c, &c->com2_buffer);
 	watches_tick(c);
+	coord_check_progress(c, now_ns);
 	if (c->observer && c->observer->tick)
 		c->observer->tick(c->observer->arg, c->sinks,
 				  assembler_counters(c->assembler)->frames);
@@ -373,8 +230,7 @@ static void tick(struct coord *c)
 static int arm_timer(struct coord *c)
 {
 	uint64_t at_ns = c->next_tick_ns;
-	uint64_t deadline_ns = c->stage == STAGE_RUNNING ? watchdog_limit(c->spec, c->result).at_ns
-							 : c->stage_deadline_ns;
+	uint64_t deadline_ns = coord_next_deadline(c);
 	struct itimerspec timer = { 0 };
 
 	if (deadline_ns < at_ns)
@@ -432,7 +288,7 @@ static void look_for_stop(struct coord *c)
 	if (err.code < 0)
 		coord_decide(c, COORD_END_INTERNAL, "the VM cannot be stopped: %s", err.text);
 	coord_decide(c, COORD_END_STOPPED, "stopped where it was asked for");
-	kill_vm(c);
+	coord_kill_vm(c);
 }
 
 static void loop(struct coord *c)
@@ -446,13 +302,13 @@ static void loop(struct coord *c)
 		if (requests_are_due(c))
 			requests_serve(c);
 		look_for_stop(c);
-		check_deadlines(c);
+		coord_check_deadlines(c);
 		tick(c);
 	}
 	if (rc < 0) {
 		coord_decide(c, COORD_END_INTERNAL, "the coordinator's loop failed: %s",
 			     strerror(-rc));
-		kill_vm(c);
+		coord_kill_vm(c);
 	}
 }
 
@@ -537,9 +393,10 @@ static int coord_init(struct coord *c, struct ktstr_error *err)
 
 	for (int i = 0; i < SOURCE_COUNT; i++)
 		c->fds[i] = -1;
-	c->timer_at_ns = UINT64_MAX;
+	c->timer_at_ns = c->stage_deadline_ns = c->stage_deadline_spent_ns = UINT64_MAX;
 	c->sinks = &c->result->sinks;
 	dispatch_init(c->sinks);
+	c->sinks->is_virtual = coord_is_virtual(c);
 	c->sinks->kill_evt = spec->kill_evt;
 	c->sinks->sys_rdy_evt = spec->sys_rdy_evt;
 	c->sinks->workload_duration_ns = spec->workload_duration_ns;
@@ -592,7 +449,7 @@ int coord_run(const struct coord_spec *spec, struct coord_result *ret, struct kt
 		loop(c);
 		coord_finish(c);
 	} else {
-		kill_vm(c);
+		coord_kill_vm(c);
 	}
 	coord_done(c);
 	return rc;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "coord/dispatch.h"
 #include "ktstr/error.h"
 #include "runfile/format.h"
@@ -27,6 +28,9 @@
 
 /* Slots for watches that guests ask for. Slot 0 is kept for the run's own use. */
 #define COORD_WATCHES_MAX 3u
+
+/* A VM in virtual time that does nothing at all for so long is broken. */
+#define COORD_STUCK_NS (60 * NS_PER_S)
 
 /* Names of the milestones that the coordinator appends as RUNFILE_EVENT_TIMING. */
 #define COORD_TIMING_FIRST_BYTE "first_byte"
@@ -79,6 +83,11 @@ struct coord_vm_ops {
 	uint64_t (*cpu_wait_ns)(void *vm);
 	/* The same of each thread; returns how many there are, at most @max. */
 	uint32_t (*threads)(void *vm, struct coord_thread *ret, uint32_t max);
+	/* How much of the host's CPU time it took, so far. */
+	uint64_t (*cpu_time_ns)(void *vm);
+	/* It makes no progress, and that is not its fault: it is stopped, or waits for a CPU or a
+	 * disk. */
+	bool (*is_withheld)(void *vm);
 	/* Stop all CPUs of the guest, and let them go on. */
 	int (*freeze)(void *vm, struct ktstr_error *err);
 	int (*thaw)(void *vm, struct ktstr_error *err);
@@ -162,6 +171,13 @@ struct coord_spec {
 	void *vm;
 	const struct coord_vm_ops *vm_ops;
 	struct runfile_writer *runfile;
+	/*
+	 * What an instruction takes in the guest's own time; 0: it lives in the host's. Then PID 1
+	 * holds the guest to its limits, and says when one has passed (KTSTR_PHASE_OVERDUE); all
+	 * times below, and those that a guest and QEMU get for ending by themselves, count
+	 * watchdog_spent_ns(), and boot_timeout_ns the VM's CPU time.
+	 */
+	uint32_t instruction_ns;
 	int console_log_fd;	   /* COM1 is copied there; -1: not */
 	uint64_t boot_timeout_ns;  /* from start_ns to SYS_RDY */
 	uint64_t start_timeout_ns; /* from there to SCENARIO_START */

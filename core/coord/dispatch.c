@@ -55,7 +55,6 @@ static void on_sched_exit(const struct bulk_message *message, uint64_t now_ns,
 static void on_sys_rdy(const struct bulk_message *message, uint64_t now_ns,
 		       struct dispatch_sinks *sinks)
 {
-	(void)now_ns;
 	if (message->length > 0) {
 		sinks->dropped_malformed++;
 		return;
@@ -65,6 +64,7 @@ static void on_sys_rdy(const struct bulk_message *message, uint64_t now_ns,
 		return;
 	}
 	sinks->is_ready = true;
+	sinks->ready_ns = stamp(now_ns);
 	signal_event(sinks->sys_rdy_evt);
 	sinks->sys_rdy_evt = -1;
 }
@@ -208,6 +208,8 @@ static void on_scenario_end(const struct bulk_message *message, uint64_t now_ns,
 			    struct dispatch_sinks *sinks)
 {
 	(void)message;
+	if (!sinks->is_scenario_ended)
+		sinks->scenario_end_ns = stamp(now_ns);
 	sinks->is_scenario_ended = true;
 	if (sinks->workload_duration_ns > 0)
 		sinks->watchdog_reset_ns =
@@ -228,7 +230,11 @@ static void on_lifecycle(const struct bulk_message *message, uint64_t now_ns,
 			 struct dispatch_sinks *sinks)
 {
 	(void)now_ns;
-	if (message->length > 0)
+	if (message->length == 0)
+		return;
+	if (message->payload[0] == KTSTR_PHASE_OVERDUE)
+		sinks->is_overdue = true;
+	else
 		sinks->last_phase = message->payload[0];
 }
 

@@ -52,7 +52,10 @@ struct dispatch_sinks {
 	uint64_t kernel_text_link_kva; /* in: the link address of _text; 0: unknown, then no offset
 					  is published */
 	bool is_kaslr_divergent;
-	/* The watchdog. All times are ns since the start of the run. */
+	/* The watchdog. All times are ns since the start of the run, by the clock of limits. */
+	bool is_virtual;	  /* in: which counts what the VM spends, and not the host's time */
+	uint64_t ready_ns;	  /* SYS_RDY; 0: not yet */
+	uint64_t scenario_end_ns; /* first SCENARIO_END; 0: not yet */
 	uint64_t workload_duration_ns; /* in: the budget; 0: none */
 	uint64_t scheduler_changes_ns; /* in: what all changes of the scheduler may take */
 	uint64_t watchdog_reset_ns;    /* deadline set by a frame; 0: none */
@@ -61,9 +64,10 @@ struct dispatch_sinks {
 	uint64_t scenario_pause_cumulative_ns;
 	uint64_t frozen_ns; /* that the guest stood still for its own requests, within a limit */
 	uint16_t current_step;
-	uint8_t last_phase;
+	uint8_t last_phase; /* but KTSTR_PHASE_OVERDUE */
 	bool is_scenario_ended;
 	bool is_sched_exit;
+	bool is_overdue; /* the guest ends because a limit of time has passed there */
 	bool has_exit;
 	int32_t exit_code;
 	/* The end-of-stream frame. */
@@ -82,8 +86,8 @@ struct dispatch_sinks {
 void dispatch_init(struct dispatch_sinks *sinks);
 
 /*
- * Dispatch one frame at @now_ns (since the start of the run). True: it belongs in the verdict
- * bucket, with its crc_ok flag.
+ * Dispatch one frame at @now_ns (since the start of the run, by the clock of limits). True: it
+ * belongs in the verdict bucket, with its crc_ok flag.
  */
 bool dispatch_bulk_message(const struct bulk_message *message, uint64_t now_ns,
 			   struct dispatch_sinks *sinks);

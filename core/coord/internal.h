@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "base/clock.h"
+#include "base/progress.h"
 #include "coord/assembler.h"
 #include "coord/console.h"
 #include "coord/coord.h"
@@ -96,7 +97,9 @@ struct coord {
 	char qemu_last[300]; /* the last line that QEMU said */
 
 	enum stage stage;
+	/* By the host's time, and by the clock of limits: what comes first. UINT64_MAX: none. */
 	uint64_t stage_deadline_ns;
+	uint64_t stage_deadline_spent_ns;
 	bool then_kill; /* at the deadline, without asking QEMU first */
 	bool is_decided;
 	uint8_t last_wake; /* byte that the guest was told; 0: none */
@@ -108,6 +111,8 @@ struct coord {
 	char record_error[300];
 	uint32_t signals;
 	uint64_t ready_cpu_wait_ns; /* of the VM, until SYS_RDY */
+	uint64_t cpu_time_ns;	    /* of a VM in virtual time, so far */
+	struct progress progress;   /* of that */
 	struct requests requests;
 	/* Threads of the VM when the scenario started. */
 	struct coord_thread threads[COORD_THREADS_MAX];
@@ -116,13 +121,32 @@ struct coord {
 
 /* Time since the start of the run, never 0. */
 uint64_t coord_now(const struct coord *c);
+/* Does the guest live in its own time? */
+bool coord_is_virtual(const struct coord *c);
+/* The clock of limits, never 0: the host's time, or in virtual time watchdog_spent_ns(). */
+uint64_t coord_spent(struct coord *c);
 
 /* The run is over because of @end; the first one counts, later ones can only hasten it. */
 __attribute__((format(printf, 3, 4))) void coord_decide(struct coord *c, enum coord_end end,
 							const char *format, ...);
-/* No more will come of this source. */
+/* The same, told by a guest in virtual time, which ends the run by itself. */
+__attribute__((format(printf, 3, 4))) void coord_note_overdue(struct coord *c, enum coord_end end,
+							      const char *format, ...);
+/* ending.c: no time is left, or as much as a guest that goes needs; @then_kill: without asking
+ * QEMU at its end. */
+void coord_hasten(struct coord *c);
+void coord_let_go(struct coord *c, bool then_kill);
+void coord_kill_vm(struct coord *c);
+/* Do what is due now. */
+void coord_check_deadlines(struct coord *c);
+/* When that will be, should nothing happen before; UINT64_MAX: not known. */
+uint64_t coord_next_deadline(const struct coord *c);
+/* With each tick: end a VM that is stuck. */
+void coord_check_progress(struct coord *c, uint64_t now_ns);
+
 /* Is it a file that grows? */
 bool coord_is_followed(const struct coord *c, enum source source);
+/* No more will come of this source. */
 void coord_close_source(struct coord *c, enum source source);
 
 /* How long the VM waited for a CPU of the host so far; 0: not known. */

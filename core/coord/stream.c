@@ -182,6 +182,24 @@ static void note_sched_exit(struct coord *c, const struct bulk_message *message,
 		     (double)now_ns / NS_PER_S, text[0] ? ": " : "", text);
 }
 
+/* Which limit it was, as the coordinator's own watchdog sees it; the words are the guest's. */
+static void note_overdue(struct coord *c, const struct bulk_message *message)
+{
+	const struct dispatch_sinks *sinks = c->sinks;
+	enum coord_end end = COORD_END_WATCHDOG;
+	char text[TEXT_MAX];
+
+	if (message->msg_type != KTSTR_MSG_LIFECYCLE || !message->crc_ok || message->length == 0 ||
+	    message->payload[0] != KTSTR_PHASE_OVERDUE)
+		return;
+	str_copy_line(text, sizeof(text), (const char *)message->payload + 1, message->length - 1);
+	if (sinks->is_scenario_ended)
+		end = COORD_END_TEARDOWN_TIMEOUT;
+	else if (sinks->scenario_start_ns == 0)
+		end = COORD_END_BOOT_TIMEOUT;
+	coord_note_overdue(c, end, "%s", text);
+}
+
 static void note_end(struct coord *c, uint64_t now_ns)
 {
 	c->result->end_ns = now_ns;
@@ -214,13 +232,15 @@ static void warn_padded(struct coord *c, const struct bulk_message *message)
 	record_warning(c, text);
 }
 
-static void take_frame(struct coord *c, const struct bulk_message *message, uint64_t now_ns)
+/* @spent_ns: by the clock of limits. */
+static void take_frame(struct coord *c, const struct bulk_message *message, uint64_t now_ns,
+		       uint64_t spent_ns)
 {
 	struct dispatch_sinks *sinks = c->sinks;
 	size_t unknown_count = sinks->unknown_count;
 	bool had_end = sinks->has_end;
 
-	if (dispatch_bulk_message(message, now_ns, sinks))
+	if (dispatch_bulk_message(message, spent_ns, sinks))
 		record_frame(c, message, now_ns);
 	else if (!had_end)
 		record_frame_header(c, message, now_ns);
@@ -237,6 +257,7 @@ static void take_frame(struct coord *c, const struct bulk_message *message, uint
 	note_ready(c, now_ns);
 	note_attached(c, message, now_ns);
 	note_scenario(c, now_ns);
+	note_overdue(c, message);
 	note_sched_exit(c, message, now_ns);
 	if (message->crc_ok)
 		show(c, message);
@@ -245,13 +266,15 @@ static void take_frame(struct coord *c, const struct bulk_message *message, uint
 void stream_take(struct coord *c, size_t length)
 {
 	struct bulk_message message;
-	uint64_t now_ns = 0;
+	uint64_t now_ns = 0, spent_ns = 0;
 
 	assembler_commit(c->assembler, length);
 	while (assembler_next(c->assembler, &message)) {
-		if (now_ns == 0)
+		if (now_ns == 0) {
 			now_ns = coord_now(c);
-		take_frame(c, &message, now_ns);
+			spent_ns = coord_is_virtual(c) ? coord_spent(c) : now_ns;
+		}
+		take_frame(c, &message, now_ns, spent_ns);
 	}
 	if (now_ns == 0)
 		return;

@@ -1,6 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "coord/watchdog.h"
 
+uint64_t watchdog_spent_ns(uint64_t cpu_time_ns, uint32_t instruction_ns)
+{
+	uint64_t per = WATCHDOG_INSTRUCTION_CPU_NS;
+
+	if (instruction_ns >= per)
+		return cpu_time_ns;
+	return cpu_time_ns / per * instruction_ns + cpu_time_ns % per * instruction_ns / per;
+}
+
+uint64_t watchdog_cpu_time_ns(uint64_t spent_ns, uint32_t instruction_ns)
+{
+	uint64_t cpu_time_ns;
+
+	if (instruction_ns == 0 || instruction_ns >= WATCHDOG_INSTRUCTION_CPU_NS)
+		return spent_ns;
+	if (__builtin_mul_overflow(spent_ns, (uint64_t)WATCHDOG_INSTRUCTION_CPU_NS, &cpu_time_ns))
+		return UINT64_MAX;
+	return cpu_time_ns / instruction_ns;
+}
+
 static uint64_t later(uint64_t from_ns, uint64_t duration_ns)
 {
 	uint64_t sum;
@@ -62,6 +82,8 @@ void watchdog_extend(struct dispatch_sinks *sinks, uint64_t frozen_ns)
 {
 	uint64_t left_ns = WATCHDOG_FREEZE_MAX_NS - sinks->frozen_ns;
 
+	if (sinks->is_virtual)
+		return;
 	if (frozen_ns > left_ns)
 		frozen_ns = left_ns;
 	sinks->frozen_ns += frozen_ns;
@@ -87,17 +109,21 @@ struct watchdog_limit watchdog_limit(const struct coord_spec *spec,
 				     const struct coord_result *result)
 {
 	const struct dispatch_sinks *sinks = &result->sinks;
+	uint64_t boot_ns = spec->boot_timeout_ns;
 
+	/* A boot takes so many instructions, whatever time they take in the guest. */
+	if (spec->instruction_ns > 0)
+		boot_ns = watchdog_spent_ns(boot_ns, spec->instruction_ns);
 	if (sinks->has_end)
 		return limit(0, 0, COORD_END_STREAM, "");
 	if (sinks->is_scenario_ended && spec->teardown_timeout_ns > 0)
-		return limit(result->scenario_end_ns, spec->teardown_timeout_ns,
+		return limit(sinks->scenario_end_ns, spec->teardown_timeout_ns,
 			     COORD_END_TEARDOWN_TIMEOUT,
 			     "the guest did not end its stream after the scenario");
 	if (sinks->scenario_start_ns != 0)
 		return scenario_limit(sinks);
 	if (sinks->is_ready)
-		return start_limit(spec, result, result->ready_ns, spec->start_timeout_ns,
+		return start_limit(spec, result, sinks->ready_ns, spec->start_timeout_ns,
 				   "the guest booted, but started no scenario");
-	return start_limit(spec, result, 0, spec->boot_timeout_ns, "the guest did not boot");
+	return start_limit(spec, result, 0, boot_ns, "the guest did not boot");
 }

@@ -296,13 +296,17 @@ uint32_t services_pause(struct services *services)
 	status->is_winding_up = 1;
 	/* Cannot fail: it is empty. */
 	(void)channel_send(&services->link->sender, KTSTR_MSG_SCENARIO_PAUSE, NULL, 0);
+	limits_pause(&status->limits, clock_monotonic_ns());
 	return before;
 }
 
 void services_resume(struct services *services, uint32_t before)
 {
+	struct session_status *status = services->link->status;
+
+	limits_resume(&status->limits, clock_monotonic_ns());
 	(void)channel_send(&services->link->sender, KTSTR_MSG_SCENARIO_RESUME, NULL, 0);
-	services->link->status->is_winding_up = before;
+	status->is_winding_up = before;
 }
 
 static int guest_spawn(struct ktstr_guest *g, const struct ktstr_spawn_spec *spec,
@@ -497,6 +501,7 @@ void services_start(struct services *services)
 	struct ktstr_scenario_start start = { .guest_ns = clock_monotonic_ns() };
 
 	services->start_ns = start.guest_ns;
+	limits_enter(&services->link->status->limits, LIMITS_OF_SCENARIO, start.guest_ns);
 	/* None of the frames that say how a run goes is too large to be sent. */
 	(void)channel_send(&services->link->sender, KTSTR_MSG_SCENARIO_START, &start,
 			   sizeof(start));

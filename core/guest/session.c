@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/str.h"
 #include "guest/rest.h"
@@ -228,12 +229,16 @@ static int bind_own_scheduler(struct session *session, struct ktstr_error *err)
 static int take_run(struct session *session, const struct session_spec *spec,
 		    struct ktstr_error *err)
 {
+	struct limits *limits = &session->link->status->limits;
 	int rc = read_job(session, spec->job_path, &session->job, err);
 
 	if (rc == 0 && !session->job->scenario)
 		rc = ktstr_fail(err, -EBADMSG, "malformed job: 'scenario' is missing");
-	if (rc == 0)
-		rc = load_plugins(session, session->job, err);
+	if (rc < 0)
+		return rc;
+	limits->job = session->job->limits;
+	limits_enter(limits, LIMITS_OF_START, clock_monotonic_ns());
+	rc = load_plugins(session, session->job, err);
 	return rc == 0 ? send_hello(session, err) : rc;
 }
 
@@ -308,6 +313,7 @@ static int play(struct session *session, struct ktstr_error *err)
 	end.elapsed_ms = services_elapsed_ms(services);
 	end.total_iterations = workers_iterations(services->workers);
 	(void)channel_send(&session->link->sender, KTSTR_MSG_SCENARIO_END, &end, sizeof(end));
+	limits_enter(&session->link->status->limits, LIMITS_OF_TEARDOWN, clock_monotonic_ns());
 	if (KTSTR_HAS(scenario, teardown))
 		scenario->teardown(&services->guest, state);
 	return rc < 0 ? rc : finish_rc;
@@ -319,15 +325,17 @@ static int tell_result(struct session *session, int rc, struct ktstr_error *err)
 	struct channel_sender *sender = &session->link->sender;
 	const struct ktstr_error *death = &session->services.life.death;
 	const struct ktstr_error *worker_death = &session->services.worker_death;
-	bool is_stopping = session->link->status->is_stopping != 0;
+	uint32_t stopping = session->link->status->is_stopping;
 
 	/* Whatever the scenario says, there is no judging without the dead. */
 	if (worker_death->code && (rc == 0 || rc == -ECANCELED || rc == -EOPNOTSUPP)) {
 		*err = *worker_death;
 		rc = worker_death->code;
 	}
-	if (is_stopping && (rc == 0 || rc == -ECANCELED)) {
-		(void)ktstr_fail(err, -ECANCELED, "ended early, as the host asked");
+	if (stopping && (rc == 0 || rc == -ECANCELED)) {
+		(void)ktstr_fail(err, -ECANCELED, "ended early, %s",
+				 stopping == SESSION_STOP_OVERDUE ? "because its time was over"
+								  : "as the host asked");
 		(void)channel_send_result(sender, KTSTR_OUTCOME_UNDECIDED, err);
 		return 0;
 	}

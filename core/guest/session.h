@@ -10,6 +10,7 @@
 
 #include "guest/channel.h"
 #include "guest/crash.h"
+#include "guest/limits.h"
 
 /* What of a scheduler is at work: PID 1 ends it when it takes too long. */
 #define SESSION_OP_NONE 0u
@@ -17,9 +18,13 @@
 #define SESSION_OP_STOP 2u
 #define SESSION_OP_ALIVE 3u
 
+/* Why a session is to end early. */
+#define SESSION_STOP_WANTED 1u	/* the host asked for it */
+#define SESSION_STOP_OVERDUE 2u /* a limit of time has passed */
+
 /* In memory that PID 1 and the session share. */
 struct session_status {
-	volatile uint32_t is_stopping; /* by PID 1: end early */
+	volatile uint32_t is_stopping; /* by PID 1: SESSION_STOP_, or 0 */
 	volatile uint32_t stage;       /* KTSTR_STAGE_: where the session is */
 	/* Workers are being stopped, or the scenario is over: what follows takes a moment. Else a
 	 * plugin is at work. */
@@ -30,6 +35,7 @@ struct session_status {
 	volatile uint64_t op_limit_ns;
 	/* By PID 1: the stop took so long that the kernel was told to throw the scheduler out. */
 	volatile uint32_t is_forced;
+	struct limits limits;
 	struct crash_record crash;
 	char subject[64]; /* whose code runs: "scenario 'cpu_hog'" */
 };

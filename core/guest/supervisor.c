@@ -20,6 +20,8 @@
 #include "base/cleanup.h"
 #include "guest/fall_back.h"
 #include "guest/forward.h"
+#include "guest/kill.h"
+#include "guest/limits.h"
 #include "guest/relay.h"
 #include "guest/scx_state.h"
 #include "guest/wake.h"
@@ -63,7 +65,8 @@ struct supervisor {
 	int session_fd;
 	bool is_gone;
 	siginfo_t end;	    /* of the session */
-	uint64_t stop_ns;   /* when the host asked for an early end; 0: it did not */
+	uint64_t stop_ns;   /* when the session was told to end early; 0: it was not */
+	bool is_overdue;    /* and that not by the host */
 	uint64_t killed_ns; /* when the session was; 0: it was not */
 	/* What is wrong with the session, should it be so; code 0: nothing. */
 	struct ktstr_error fault;
@@ -243,19 +246,51 @@ static int pump_output(struct supervisor *supervisor, struct forward *forward,
 	return rc == -ENODATA ? 0 : rc;
 }
 
+static void stop_early(struct supervisor *supervisor, uint32_t why)
+{
+	uint64_t one = 1;
+
+	supervisor->stop_ns = clock_monotonic_ns();
+	supervisor->status->is_stopping = why;
+	(void)!write(supervisor->stop_fd, &one, sizeof(one)); /* cannot be full */
+}
+
 static void listen_to_host(struct supervisor *supervisor)
 {
 	struct wake_news news = { 0 };
 
 	if (wake_read(supervisor->wake_fd, &news) < 0)
 		supervisor->wake_fd = -1; /* not ours to close */
-	if (news.is_shutdown && !supervisor->stop_ns) {
-		uint64_t one = 1;
+	if (news.is_shutdown && !supervisor->stop_ns)
+		stop_early(supervisor, SESSION_STOP_WANTED);
+}
 
-		supervisor->stop_ns = clock_monotonic_ns();
-		supervisor->status->is_stopping = 1;
-		(void)!write(supervisor->stop_fd, &one, sizeof(one)); /* cannot be full */
-	}
+/* Whether a limit of time still counts: not for who is told to end already. */
+static struct limit next_limit(const struct supervisor *supervisor)
+{
+	struct limit none = { .at_ns = UINT64_MAX };
+
+	if (supervisor->stop_ns || supervisor->killed_ns || supervisor->is_gone)
+		return none;
+	return limits_next(&supervisor->status->limits);
+}
+
+/* 0, or what the port said. */
+static int enforce_limits(struct supervisor *supervisor)
+{
+	struct limit limit;
+	int rc;
+
+	if (clock_monotonic_ns() < next_limit(supervisor).at_ns)
+		return 0;
+	rc = pump_channel(supervisor); /* what was said before it comes before it */
+	limit = next_limit(supervisor);
+	if (rc < 0 || clock_monotonic_ns() < limit.at_ns)
+		return rc;
+	rc = limits_tell(&limit, supervisor->spec->port);
+	supervisor->is_overdue = true;
+	stop_early(supervisor, SESSION_STOP_OVERDUE);
+	return rc;
 }
 
 /* When the session's time is over, as things stand; UINT64_MAX: never. */
@@ -285,9 +320,10 @@ static void enforce_deadline(struct supervisor *supervisor)
 	if (clock_monotonic_ns() < session_deadline_ns(supervisor))
 		return;
 	if (!supervisor->fault.code) {
-		(void)ktstr_fail(&supervisor->fault, -ETIMEDOUT,
-				 "%s did not stop when the host asked for an early end",
-				 subject(supervisor, text));
+		(void)ktstr_fail(&supervisor->fault, -ETIMEDOUT, "%s did not stop when %s",
+				 subject(supervisor, text),
+				 supervisor->is_overdue ? "its time was over"
+							: "the host asked for an early end");
 		supervisor->fault_stage = supervisor->status->stage;
 	}
 	kill_session(supervisor);
@@ -357,6 +393,7 @@ static uint64_t next_look_ns(const struct supervisor *supervisor, uint64_t now_n
 	const uint64_t looks_ns[] = {
 		session_deadline_ns(supervisor),
 		op_end_ns(supervisor),
+		next_limit(supervisor).at_ns,
 		release_ns(supervisor),
 		supervisor->log.read_fd >= 0 && supervisor->log.rest_ns > now_ns
 			? supervisor->log.rest_ns
@@ -431,33 +468,20 @@ static int watch(struct supervisor *supervisor)
 			reap_session(supervisor);
 		enforce_deadline(supervisor);
 		enforce_op(supervisor);
+		rc = enforce_limits(supervisor);
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }
 
 /* Leave nobody alive who could still print. */
-static void kill_rest(struct supervisor *supervisor)
+static void kill_rest(const struct supervisor *supervisor)
 {
-	uint64_t end_ns =
-		clock_monotonic_ns() + (supervisor->is_gone ? KILL_TIMEOUT_NS : STUCK_TIMEOUT_NS);
-	struct timespec step = { .tv_nsec = 100 * (long)NS_PER_MS };
-	sigset_t child;
-
-	if (!supervisor->spec->is_init) {
+	if (supervisor->spec->is_init)
+		kill_others(supervisor->is_gone ? KILL_TIMEOUT_NS : STUCK_TIMEOUT_NS);
+	else
 		(void)kill(-supervisor->session, SIGKILL);
-		return;
-	}
-	(void)kill(-1, SIGKILL);
-	(void)sigemptyset(&child);
-	(void)sigaddset(&child, SIGCHLD);
-	while (clock_monotonic_ns() < end_ns) {
-		pid_t pid = waitpid(-1, NULL, WNOHANG);
-
-		if (pid < 0)
-			return; /* no child is left */
-		if (pid == 0)
-			(void)sigtimedwait(&child, NULL, &step);
-	}
 }
 
 /* What the session's end was, if it was not in order. */
@@ -545,7 +569,7 @@ int supervisor_run(const struct supervisor_spec *spec, struct ktstr_error *err)
 
 	(void)sigemptyset(&child);
 	(void)sigaddset(&child, SIGCHLD);
-	(void)sigprocmask(SIG_BLOCK, &child, &before); /* kill_rest() waits for it */
+	(void)sigprocmask(SIG_BLOCK, &child, &before); /* kill_others() waits for it */
 	if (spec->is_init)
 		set_priority(INIT_PRIORITY);
 	rc = supervisor_init(&supervisor, spec);

@@ -208,14 +208,21 @@ static void take_sched_exit(struct pass *pass, const struct ktstr_frame *frame)
 		keep(pass, &pass->evidence->sched_exit_text, "exit status %d", code);
 }
 
+static void take_phase(struct pass *pass, const struct ktstr_frame *frame)
+{
+	const uint8_t *phase = frame->payload;
+
+	if (frame->length > 0 && *phase == KTSTR_PHASE_OVERDUE)
+		pass->evidence->is_overdue = true;
+}
+
 static const struct {
 	uint32_t msg_type;
 	void (*take)(struct pass *pass, const struct ktstr_frame *frame);
 } takers[] = {
-	{ KTSTR_MSG_HELLO, take_hello },
-	{ KTSTR_MSG_TEST_RESULT, take_result },
-	{ KTSTR_MSG_ERROR, take_error },
-	{ KTSTR_MSG_SCHED_EXIT, take_sched_exit },
+	{ KTSTR_MSG_HELLO, take_hello },     { KTSTR_MSG_TEST_RESULT, take_result },
+	{ KTSTR_MSG_ERROR, take_error },     { KTSTR_MSG_SCHED_EXIT, take_sched_exit },
+	{ KTSTR_MSG_LIFECYCLE, take_phase },
 };
 
 /* Count a frame by its header, and hold the END frame against what came before it. */

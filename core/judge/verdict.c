@@ -112,6 +112,13 @@ static bool agent_error(const struct verdict *v)
 	       (v->evidence.has_other_error || !scheduler_did_not_start(v));
 }
 
+/* Then what broke in the guest only follows from that. */
+static bool overdue(const struct verdict *v)
+{
+	return v->evidence.is_overdue && (grounds_ended_by(v, COORD_END_BOOT_TIMEOUT) ||
+					  grounds_ended_by(v, COORD_END_TEARDOWN_TIMEOUT));
+}
+
 static bool run_broke(const struct verdict *v)
 {
 	return !grounds_ended_by(v, COORD_END_STREAM) &&
@@ -291,6 +298,7 @@ static const struct rule rules[] = {
 	RUN(agent_crashed, ERROR, .explain = reason_agent_crashed),
 	RUN(guest_panicked, ERROR, .explain = reason_guest_panicked),
 	RUN(cut_short, ERROR, .explain = reason_cut_short),
+	RUN(overdue, ERROR, .explain = reason_cut_short),
 	RUN(agent_error, ERROR, .explain = reason_agent_error),
 	RUN(run_broke, ERROR, .explain = reason_end),
 	/* The stream. */

@@ -77,7 +77,8 @@ struct evidence {
 	bool has_result; /* a valid TEST_RESULT; of several the worst counts */
 	uint32_t result_outcome;
 	char *result_text;
-	bool has_error; /* an ERROR frame */
+	bool is_overdue; /* PID 1 ended the run because a limit of time had passed */
+	bool has_error;	 /* an ERROR frame */
 	uint32_t error_stage;
 	char *error_text;
 	bool has_other_error;  /* one of another stage than the scheduler's, or a second one */

@@ -13,8 +13,9 @@
 #include "ktstr/plugin.h"
 
 /* Changes when an older agent could misread what a newer host says. */
-#define JOB_FORMAT 3
+#define JOB_FORMAT 4
 #define JOB_PLUGINS_MAX 1024
+#define JOB_LIMIT_MAX_NS (UINT64_MAX / 8)
 /* So that sums of times cannot overflow. */
 #define JOB_TIMEOUT_MAX_NS (24 * UINT64_C(3600) * UINT64_C(1000000000))
 
@@ -94,6 +95,22 @@ static int add_staged(struct node *map, const struct job *job)
 	return rc;
 }
 
+static int add_limits(struct node *map, const struct job_limits *limits)
+{
+	struct node *node = node_new(NODE_MAP);
+	int rc = node_add(map, "limits", node);
+
+	if (rc == 0)
+		rc = add_number(node, "start_ns", limits->start_ns);
+	if (rc == 0)
+		rc = add_number(node, "scenario_ns", limits->scenario_ns);
+	if (rc == 0)
+		rc = add_number(node, "pause_ns", limits->pause_ns);
+	if (rc == 0)
+		rc = add_number(node, "teardown_ns", limits->teardown_ns);
+	return rc;
+}
+
 static int add_job(struct node *map, const struct job *job)
 {
 	int rc = add_number(map, "format", JOB_FORMAT);
@@ -110,6 +127,8 @@ static int add_job(struct node *map, const struct job *job)
 		rc = add_params(map, "scheduler_params", job->scheduler_params);
 	if (rc == 0)
 		rc = add_number(map, "scheduler_timeout_ns", job->scheduler_timeout_ns);
+	if (rc == 0)
+		rc = add_limits(map, &job->limits);
 	if (rc == 0)
 		rc = add_staged(map, job);
 	if (rc == 0 && job->scenario)
@@ -324,6 +343,20 @@ static int get_timeout(const struct node *map, struct job *job, struct ktstr_err
 	return rc;
 }
 
+static int get_limits(const struct node *map, struct job_limits *ret, struct ktstr_error *err)
+{
+	const struct node *node = node_get(map, "limits");
+	int rc = get_number(node, "start_ns", JOB_LIMIT_MAX_NS, &ret->start_ns, err);
+
+	if (rc == 0)
+		rc = get_number(node, "scenario_ns", JOB_LIMIT_MAX_NS, &ret->scenario_ns, err);
+	if (rc == 0)
+		rc = get_number(node, "pause_ns", JOB_LIMIT_MAX_NS, &ret->pause_ns, err);
+	if (rc == 0)
+		rc = get_number(node, "teardown_ns", JOB_LIMIT_MAX_NS, &ret->teardown_ns, err);
+	return rc;
+}
+
 static int get_job(const struct node *map, struct job *job, struct ktstr_error *err)
 {
 	uint64_t format;
@@ -346,6 +379,8 @@ static int get_job(const struct node *map, struct job *job, struct ktstr_error *
 		rc = get_params(map, "scheduler_params", &job->scheduler_params, err);
 	if (rc == 0)
 		rc = get_timeout(map, job, err);
+	if (rc == 0)
+		rc = get_limits(map, &job->limits, err);
 	if (rc == 0)
 		rc = get_staged(map, job, err);
 	if (rc == 0 && node_get(map, "scenario"))

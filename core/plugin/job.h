@@ -32,6 +32,14 @@ struct job_scheduler {
 	struct node *params; /* may be NULL */
 };
 
+/* Limits of time that the guest holds by itself; 0: somebody else does. */
+struct job_limits {
+	uint64_t start_ns;    /* from the start of the session to the start of the scenario */
+	uint64_t scenario_ns; /* its duration and the allowance */
+	uint64_t pause_ns;    /* so long may its clock stand still */
+	uint64_t teardown_ns; /* from its end to the end of the session */
+};
+
 struct job {
 	char *source_name; /* of the scenario file, without its folder, for messages */
 	uint64_t seed;
@@ -41,6 +49,7 @@ struct job {
 	struct job_scheduler *staged;
 	size_t staged_count;
 	uint64_t scheduler_timeout_ns; /* for one start() or stop(); at most a day, never 0 */
+	struct job_limits limits;
 	char *scenario; /* NULL: this is what it takes to bring the scheduler up, and no run */
 	struct node *scenario_params; /* may be NULL */
 	struct job_plugin *plugins;   /* all that the agent may load */

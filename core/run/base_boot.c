@@ -12,6 +12,9 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/progress.h"
+#include "coord/watchdog.h"
+#include "run/cpu_time.h"
 #include "run/cpu_wait.h"
 #include "vm/job.h"
 #include "vm/qemu_argv.h"
@@ -32,8 +35,9 @@ struct boot {
 	struct vm *vm;
 	int job_fd;
 	uint64_t start_ns;
-	uint64_t timeout_ns;
-	uint64_t stream_bytes; /* sent so far */
+	uint64_t timeout_ns;	  /* in virtual time of CPU time */
+	struct progress progress; /* of QEMU in virtual time */
+	uint64_t stream_bytes;	  /* sent so far */
 };
 
 static const char *what(const struct boot *boot)
@@ -41,11 +45,27 @@ static const char *what(const struct boot *boot)
 	return boot->is_attached ? "have its scheduler attached" : "boot";
 }
 
+/* In virtual time it is how much of a CPU it took that counts, or that it takes no more at all. */
+static bool is_stuck(struct boot *boot)
+{
+	pid_t pid = vm_pid(boot->vm);
+	uint64_t spent_ns = cpu_time_ns(pid);
+	uint64_t nothing_ns = progress_look(&boot->progress, spent_ns, clock_monotonic_ns());
+
+	if (nothing_ns > 0 && cpu_time_is_withheld(pid)) {
+		progress_excuse(&boot->progress);
+		nothing_ns = 0;
+	}
+	return spent_ns >= boot->timeout_ns || nothing_ns >= COORD_STUCK_NS;
+}
+
 /* Time in which the host had no CPU for it does not count, as far as that goes. */
-static bool is_late(const struct boot *boot)
+static bool is_late(struct boot *boot)
 {
 	uint64_t elapsed_ns = clock_monotonic_ns() - boot->start_ns;
 
+	if (boot->spec->prepared->is_virtual)
+		return is_stuck(boot);
 	if (elapsed_ns < boot->timeout_ns)
 		return false;
 	return elapsed_ns - boot->timeout_ns >=
@@ -186,8 +206,7 @@ int base_boot(const struct run_base_spec *spec, bool is_attached, const struct b
 			     .is_attached = is_attached,
 			     .job_fd = -1,
 			     .start_ns = clock_monotonic_ns(),
-			     .timeout_ns = scenario->vm.boot_timeout_ns +
-					   (is_attached ? scenario->scheduler_timeout_ns : 0) };
+			     .timeout_ns = scenario->vm.boot_timeout_ns };
 	struct vm_spec vm_spec = {
 		.is_kvm = is_kvm,
 		.instruction_ns = prepared_instruction_ns(spec->prepared),
@@ -202,6 +221,9 @@ int base_boot(const struct run_base_spec *spec, bool is_attached, const struct b
 	int rc = append ? job_new(part, &boot.job_fd, err)
 			: ktstr_fail(err, -ENOMEM, "cannot start the VM: out of memory");
 
+	if (is_attached)
+		boot.timeout_ns += watchdog_cpu_time_ns(scenario->scheduler_timeout_ns,
+							vm_spec.instruction_ns);
 	vm_spec.job_fd = boot.job_fd;
 	if (rc == 0 && is_virtual)
 		rc = job_show_freeze_port(boot.job_fd, err);

@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/str.h"
 #include "plugin/job.h"
+#include "run/limits.h"
 #include "vm/job.h"
 #include "vm/memory.h"
 
@@ -137,6 +138,7 @@ static int add_whole_job(const struct prepared *p, struct initramfs *archive,
 		.scheduler = (char *)p->scheduler->descriptor->name,
 		.scheduler_params = p->spec->scheduler.params,
 		.scheduler_timeout_ns = p->spec->scheduler_timeout_ns,
+		.limits = run_limits_of_guest(p),
 		.scenario = (char *)p->scenario->descriptor->name,
 		.scenario_params = p->spec->scenario.params,
 	};

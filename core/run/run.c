@@ -15,6 +15,7 @@
 #include "run/cpu_wait.h"
 #include "run/finish.h"
 #include "run/image.h"
+#include "run/limits.h"
 #include "run/inputs.h"
 #include "run/observe.h"
 #include "run/paths.h"
@@ -28,12 +29,6 @@
 #include "run/until.h"
 #include "run/vm_ops.h"
 #include "vm/vm.h"
-
-/* So much longer than a scheduler may take to start, the host waits for the start of the scenario.
- */
-#define SCHEDULER_MARGIN_NS (10 * NS_PER_S)
-/* From SCENARIO_END to END: workers are stopped and the scheduler is taken down. */
-#define TEARDOWN_TIMEOUT_NS (30 * NS_PER_S)
 
 struct run {
 	const struct run_options *options;
@@ -228,6 +223,7 @@ static int stage_meta(struct run *run, struct ktstr_error *err)
 static int stage_coord(struct run *run, struct ktstr_error *err)
 {
 	const struct prepared *p = run->prepared;
+	const struct run_limits limits = run_limits_of(p);
 	struct vm *vm = run->started.vm;
 	struct coord_spec spec = {
 		.stop = run->options->until ? &run->until.stop : NULL,
@@ -252,14 +248,15 @@ static int stage_coord(struct run *run, struct ktstr_error *err)
 		.vm_ops = &run_vm_ops,
 		.runfile = run->record.writer,
 		.console_log_fd = run->record.console_fd,
-		/* Counted from the start of the run; the guest has its whole time from here. */
-		.boot_timeout_ns = since_start(run) + p->spec->vm.boot_timeout_ns,
+		.instruction_ns = prepared_instruction_ns(p),
+		/* The host's time counts from the start of the run; the guest has its whole time
+		 * from here. */
+		.boot_timeout_ns = limits.boot_ns + (p->is_virtual ? 0 : since_start(run)),
 		.cpu_wait_max_ns = cpu_wait_max_ns(p->spec->vm.boot_timeout_ns),
-		/* Whether a scheduler hangs is for the guest to say. */
-		.start_timeout_ns = p->spec->scheduler_timeout_ns + SCHEDULER_MARGIN_NS,
-		.workload_duration_ns = p->needs.needs.duration_ns + p->spec->watchdog_ns,
-		.scheduler_changes_ns = p->needs.changes_ns,
-		.teardown_timeout_ns = TEARDOWN_TIMEOUT_NS,
+		.start_timeout_ns = limits.start_ns,
+		.workload_duration_ns = limits.scenario_ns,
+		.scheduler_changes_ns = limits.changes_ns,
+		.teardown_timeout_ns = limits.teardown_ns,
 		.observer = &run->observe.observer,
 	};
 	struct run_stats stats = { 0 };

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "run/cpu_time.h"
 #include "run/cpu_wait.h"
 #include "vm/vm.h"
 
@@ -115,6 +116,16 @@ static void release_vm(void *vm)
 	vm_release(vm);
 }
 
+static uint64_t get_cpu_time(void *vm)
+{
+	return cpu_time_ns(vm_pid(vm));
+}
+
+static bool is_withheld(void *vm)
+{
+	return cpu_time_is_withheld(vm_pid(vm));
+}
+
 const struct coord_vm_ops run_vm_ops = {
 	.poll = poll_vm,
 	.quit = quit_vm,
@@ -122,6 +133,8 @@ const struct coord_vm_ops run_vm_ops = {
 	.wait = wait_vm,
 	.cpu_wait_ns = get_cpu_wait,
 	.threads = list_threads,
+	.cpu_time_ns = get_cpu_time,
+	.is_withheld = is_withheld,
 	.freeze = freeze_vm,
 	.thaw = thaw_vm,
 	.registers = read_registers,

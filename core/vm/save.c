@@ -69,6 +69,7 @@ static int wait_status(struct vm *vm, const char *command, const char *wanted,
 	for (;;) {
 		json_t *answer = NULL;
 		const char *status, *why;
+		uint64_t now_ns;
 		int rc = qmp_execute(vm->qmp, command, NULL, deadline_ns, &answer, err);
 
 		if (rc < 0)
@@ -84,11 +85,14 @@ static int wait_status(struct vm *vm, const char *command, const char *wanted,
 		json_decref(answer);
 		if (rc != 0)
 			return rc < 0 ? rc : 0;
-		if (clock_monotonic_ns() >= deadline_ns)
+		now_ns = clock_monotonic_ns();
+		if (now_ns >= deadline_ns)
 			return ktstr_fail(err, -ETIMEDOUT,
 					  "QEMU's '%s' did not become '%s' in time", command,
 					  wanted);
 		(void)nanosleep(&pause, NULL);
+		/* We may have been stopped meanwhile, which is not QEMU's fault. */
+		deadline_ns += clock_monotonic_ns() - now_ns;
 	}
 }
 

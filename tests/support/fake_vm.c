@@ -51,6 +51,24 @@ static int vm_wait(void *arg)
 	return vm->status;
 }
 
+struct fake_cpu fake_cpu;
+static uint64_t fake_cpu_start_ns;
+
+static uint64_t vm_cpu_time(void *arg)
+{
+	(void)arg;
+	return 1 + fake_cpu.rate * (clock_monotonic_ns() - fake_cpu_start_ns);
+}
+
+static bool vm_is_withheld(void *arg)
+{
+	(void)arg;
+	if (fake_cpu.withheld == 0)
+		return false;
+	fake_cpu.withheld--;
+	return true;
+}
+
 static void vm_kill(void *arg)
 {
 	struct fake_vm *vm = arg;
@@ -66,6 +84,8 @@ static const struct coord_vm_ops ops = {
 	.quit = vm_quit,
 	.kill = vm_kill,
 	.wait = vm_wait,
+	.cpu_time_ns = vm_cpu_time,
+	.is_withheld = vm_is_withheld,
 };
 
 static void make_pair(int *host, int *guest)
@@ -112,7 +132,7 @@ void fake_vm_start(struct fake_vm *vm, fake_script script, struct coord_spec *sp
 	vm->pid_fd = pidfd_open(vm->pid, 0);
 	if (vm->pid_fd < 0)
 		die("pidfd_open");
-	spec->start_ns = clock_monotonic_ns();
+	spec->start_ns = fake_cpu_start_ns = clock_monotonic_ns();
 	spec->bulk_fd = vm->host.bulk;
 	spec->com1_fd = vm->host.com1;
 	spec->com2_fd = vm->host.com2;

@@ -12,6 +12,13 @@
 #include "coord/coord.h"
 #include "support/frames.h"
 
+/* What the VM takes of the host's CPUs, as its ops tell. */
+struct fake_cpu {
+	uint64_t rate;	   /* ns of CPU time in each ns; 0: it does nothing at all */
+	unsigned withheld; /* so many times it says that this is not its fault */
+};
+extern struct fake_cpu fake_cpu;
+
 /* The guest's side, in the child. */
 struct fake_guest {
 	int bulk;

@@ -7,7 +7,7 @@ foreach(test dispatch dispatch_seeds dispatch_requests)
 	target_sources(test_${test} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/outcome.c)
 endforeach()
 # The whole loop, with a script as VM.
-foreach(test coord coord_ends coord_records)
+foreach(test coord coord_ends coord_records coord_virtual)
 	ktstr_unit_test(${test} ktstr_coord)
 	target_sources(test_${test} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/fake_vm.c
 		${PROJECT_SOURCE_DIR}/tests/support/coord_fixture.c)

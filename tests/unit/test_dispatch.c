@@ -387,6 +387,12 @@ Test(dispatch, lifecycle_sets_the_last_phase_and_leaves_the_deadline_alone)
 	(void)send_at(&o, SECOND, KTSTR_MSG_LIFECYCLE, NULL, 0, false);
 	cr_assert_eq(o.sinks.last_phase, KTSTR_PHASE_SCHEDULER_ATTACHED);
 	cr_assert_eq(o.sinks.watchdog_reset_ns, 0);
+	cr_assert_not(o.sinks.is_overdue);
+	(void)send_at(&o, SECOND, KTSTR_MSG_LIFECYCLE, "\7late", 5, true);
+	cr_assert_not(o.sinks.is_overdue, "a torn one says nothing");
+	(void)send_at(&o, SECOND, KTSTR_MSG_LIFECYCLE, "\7late", 5, false);
+	cr_assert(o.sinks.is_overdue);
+	cr_assert_eq(o.sinks.last_phase, KTSTR_PHASE_SCHEDULER_ATTACHED, "it is no phase of that");
 	outcome_done(&o);
 }
 

@@ -18,100 +18,8 @@
 #include "base/io.h"
 #include "base/str.h"
 #include "guest/forward.h"
-#include "wire/payload.h"
+#include "support/agent_stream.h"
 #include "wire/types.h"
-
-#define FRAMES_MAX 64
-
-/* Everything that came out of the port. */
-struct stream {
-	int fd;
-	pthread_t reader;
-	uint32_t types[FRAMES_MAX];
-	size_t count;
-	struct wire_account account;
-	struct ktstr_stream_end end;
-	bool has_end;
-	bool is_bad;
-	int32_t exit_code;
-	struct ktstr_error_info error;
-	char error_text[1024];
-	char output[2][70000];
-	size_t output_length[2];
-	uint64_t log_bytes;
-	uint32_t log_frame_max;
-	char log_end[256]; /* the last frame of it */
-};
-
-static void take_output(struct stream *stream, int which, const void *bytes, uint32_t length)
-{
-	if (stream->output_length[which] + length > sizeof(stream->output[which])) {
-		stream->is_bad = true;
-		return;
-	}
-	memcpy(stream->output[which] + stream->output_length[which], bytes, length);
-	stream->output_length[which] += length;
-}
-
-static void take_log(struct stream *stream, const void *bytes, uint32_t length)
-{
-	stream->log_bytes += length;
-	if (length > stream->log_frame_max)
-		stream->log_frame_max = length;
-	memset(stream->log_end, 0, sizeof(stream->log_end));
-	memcpy(stream->log_end, bytes,
-	       length < sizeof(stream->log_end) ? length : sizeof(stream->log_end) - 1);
-}
-
-static void take_frame(struct stream *stream, const struct ktstr_frame_header *header,
-		       const void *payload)
-{
-	uint32_t length = header->length;
-	int rc = 0;
-
-	if (header->msg_type == KTSTR_MSG_STDOUT)
-		take_output(stream, 0, payload, length);
-	else if (header->msg_type == KTSTR_MSG_STDERR)
-		take_output(stream, 1, payload, length);
-	else if (header->msg_type == KTSTR_MSG_SCHED_LOG)
-		take_log(stream, payload, length);
-	else if (stream->count < FRAMES_MAX)
-		stream->types[stream->count++] = header->msg_type;
-	if (header->msg_type == KTSTR_MSG_EXIT)
-		rc = wire_decode_i32(payload, length, &stream->exit_code);
-	if (header->msg_type == KTSTR_MSG_ERROR)
-		rc = wire_decode_error(payload, length, &stream->error, stream->error_text,
-				       sizeof(stream->error_text));
-	if (header->msg_type == KTSTR_MSG_END) {
-		rc = wire_decode_stream_end(payload, length, &stream->end);
-		stream->has_end = true;
-	}
-	stream->is_bad |= rc < 0;
-}
-
-static void *read_stream(void *arg)
-{
-	struct stream *stream = arg;
-	uint8_t bytes[WIRE_HEADER_SIZE];
-
-	while (io_read_all(stream->fd, bytes, sizeof(bytes)) == 0) {
-		struct ktstr_frame_header header;
-		_cleanup_free_ char *payload = NULL;
-
-		wire_header_decode(bytes, &header);
-		payload = malloc(header.length + 1);
-		if (!payload || stream->has_end ||
-		    io_read_all(stream->fd, payload, header.length) < 0 ||
-		    wire_crc32(0, payload, header.length) != header.crc32) {
-			stream->is_bad = true;
-			return NULL;
-		}
-		if (header.msg_type != KTSTR_MSG_END)
-			wire_account_add(&stream->account, bytes, header.length);
-		take_frame(stream, &header, payload);
-	}
-	return NULL;
-}
 
 static struct stream stream;
 /* What the kernel would have. */
@@ -228,6 +136,68 @@ Test(supervisor, a_flood_of_log_is_cut_and_the_run_goes_on)
 	cr_expect_lt(lines, 200, "%llu", (unsigned long long)lines);
 	cr_expect_eq(stream.log_frame_max, FORWARD_LOG_CHUNK_MAX);
 	cr_expect_str_eq(stream.log_end, "ktstr: 25165824 bytes of log were dropped\n");
+}
+
+/* The scenario has so long; what comes after that is in vain. */
+static void start_scenario(struct session_link *link, uint64_t scenario_ns)
+{
+	enter(link, KTSTR_STAGE_SCENARIO, "scenario 'x'");
+	link->status->limits.job.scenario_ns = scenario_ns;
+	limits_enter(&link->status->limits, LIMITS_OF_SCENARIO, clock_monotonic_ns());
+}
+
+static int session_overdue(void *arg, struct session_link *link)
+{
+	(void)arg;
+	start_scenario(link, 100 * NS_PER_MS);
+	(void)channel_send(&link->sender, KTSTR_MSG_SCENARIO_START, NULL, 0);
+	while (!link->status->is_done)
+		(void)pause();
+	return 0;
+}
+
+Test(supervisor, ends_a_session_whose_time_is_over)
+{
+	cr_expect_eq(supervise(session_overdue, NULL, -1), 1);
+	expect_whole(1);
+	cr_expect_eq(stream.count, 5);
+	cr_expect_eq(stream.types[0], KTSTR_MSG_SCENARIO_START);
+	cr_expect_eq(stream.types[1], KTSTR_MSG_LIFECYCLE);
+	cr_expect_str_eq(stream.phase, "?the scenario did not end in its time (0.1 s)");
+	cr_expect_eq(stream.error.stage, KTSTR_STAGE_SCENARIO);
+	cr_expect_str_eq(stream.error_text, "scenario 'x' did not stop when its time was over");
+}
+
+static int session_obeys(void *arg, struct session_link *link)
+{
+	struct pollfd poll_fd = { .fd = link->stop_fd, .events = POLLIN };
+
+	(void)arg;
+	start_scenario(link, 100 * NS_PER_MS);
+	(void)poll(&poll_fd, 1, -1);
+	return link->status->is_stopping == SESSION_STOP_OVERDUE ? 0 : 2;
+}
+
+Test(supervisor, says_once_that_time_is_over_and_lets_the_session_end)
+{
+	cr_expect_eq(supervise(session_obeys, NULL, -1), 0);
+	expect_whole(0);
+	cr_expect_eq(stream.count, 3);
+	cr_expect_eq(stream.types[0], KTSTR_MSG_LIFECYCLE);
+}
+
+static int session_in_time(void *arg, struct session_link *link)
+{
+	(void)arg;
+	start_scenario(link, 20 * NS_PER_S);
+	return 0;
+}
+
+Test(supervisor, says_nothing_of_a_session_in_its_time)
+{
+	cr_expect_eq(supervise(session_in_time, NULL, -1), 0);
+	expect_whole(0);
+	cr_expect_eq(stream.count, 2);
 }
 
 static int session_one(void *arg, struct session_link *link)

@@ -20,22 +20,32 @@
 static char *folders[] = { (char *)SHIPPED_PLUGIN_DIR, NULL };
 static const struct run_paths paths = { .guest_program = (char *)GUEST_PROGRAM,
 					.plugin_folders = folders };
-static char file[] = "/tmp/ktstr-image-XXXXXX";
+#define FILE_PATTERN "/tmp/ktstr-image-XXXXXX"
+static char file[] = FILE_PATTERN;
 static struct prepared *prepared;
 static struct kernel kernel;
 static struct image image;
 static struct ktstr_error err;
 
-static void teardown(void)
+static void forget(void)
 {
 	image_done(&image);
 	if (prepared)
 		prepared->kernel = NULL; /* that of the test */
 	prepared_free(prepared);
+	prepared = NULL;
 	(void)unlink(file);
+	memcpy(file, FILE_PATTERN, sizeof(file));
+}
+
+static void teardown(void)
+{
+	forget();
 }
 
 TestSuite(run_image, .fini = teardown);
+
+static bool is_virtual;
 
 static int build(const char *yaml)
 {
@@ -48,6 +58,7 @@ static int build(const char *yaml)
 	cr_assert_eq(prepare_scenario(file, &options, &paths, &prepared, &err), 0, "%s", err.text);
 	kernel = (struct kernel){ .boot = (char *)"/nowhere", .init_size = 40 * MIB };
 	prepared->kernel = &kernel;
+	prepared->is_virtual = is_virtual;
 	return image_build(prepared, &paths, &image, &err);
 }
 
@@ -193,6 +204,36 @@ Test(run_image, job_says_what_the_run_is)
 	cr_expect_eq(job->plugin_count, 3);
 	job_free(job);
 	str_done(&bytes);
+}
+
+/* Only a guest that has its own time can hold limits by itself. */
+Test(run_image, job_has_the_limits_of_a_guest_in_virtual_time)
+{
+	static const char yaml[] = "scenario: {plugin: cpu_hog, duration: 3s}\n"
+				   "scheduler_timeout: 7s\nwatchdog: 2s\ncheckers: [gap]\n";
+	const struct job_limits none = { 0 };
+
+	for (int i = 0; i < 2; i++) {
+		struct str bytes = { 0 };
+		_cleanup_free_ char *text = NULL;
+		struct job *job = NULL;
+
+		is_virtual = i > 0;
+		cr_assert_eq(build(yaml), 0, "%s", err.text);
+		text = listing(image.job_fd, &bytes);
+		cr_assert_eq(job_decode(bytes.data, bytes.length, &job, &err), 0, "%s", err.text);
+		if (is_virtual) {
+			cr_expect_eq(job->limits.start_ns, UINT64_C(17000000000));
+			cr_expect_eq(job->limits.scenario_ns, UINT64_C(5000000000));
+			cr_expect_eq(job->limits.pause_ns, UINT64_C(30000000000));
+			cr_expect_eq(job->limits.teardown_ns, UINT64_C(30000000000));
+		} else {
+			cr_expect_eq(memcmp(&job->limits, &none, sizeof(none)), 0);
+		}
+		job_free(job);
+		str_done(&bytes);
+		forget();
+	}
 }
 
 Test(run_image, job_says_which_schedulers_are_staged)

@@ -294,6 +294,20 @@ static void watchdog_and_agent_error(struct run *run)
 	agent_says_error(run);
 }
 
+static void overdue_in_teardown(struct run *run)
+{
+	agent_says_error(run);
+	run->v.evidence.is_overdue = true;
+	run->v.evidence.summary.end_reason = COORD_END_TEARDOWN_TIMEOUT;
+	run->v.evidence.end_reason = (char *)"late";
+}
+
+static void late_after_an_error(struct run *run)
+{
+	agent_says_error(run);
+	run->v.evidence.summary.end_reason = COORD_END_BOOT_TIMEOUT;
+}
+
 static void watchdog_after_the_scenario_failed(struct run *run)
 {
 	watchdog(run);
@@ -551,6 +565,8 @@ static const struct {
 	{ watchdog_and_agent_error, ERROR, "cut_short",
 	  "the scenario did not end in its time; the scheduler may be what held it up; in the "
 	  "guest: cannot load it" },
+	{ overdue_in_teardown, ERROR, "overdue", "late; in the guest: cannot load it" },
+	{ late_after_an_error, ERROR, "agent_error", "in the guest (scheduler): cannot load it" },
 	{ watchdog_after_the_scenario_failed, FAIL, "scenario_failed",
 	  "the scenario failed: lost a wakeup" },
 	{ watchdog_after_the_scheduler_died, FAIL, "scheduler_died",

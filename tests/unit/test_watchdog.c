@@ -18,12 +18,12 @@ struct moment {
 static const struct moment moments[] = {
 	{ "booting", { .sinks = { 0 } }, 60 * S, COORD_END_BOOT_TIMEOUT },
 	{ "booted",
-	  { .ready_ns = 3 * S, .sinks = { .is_ready = true } },
+	  { .sinks = { .is_ready = true, .ready_ns = 3 * S } },
 	  43 * S,
 	  COORD_END_BOOT_TIMEOUT },
 	{ "started",
-	  { .ready_ns = 3 * S,
-	    .sinks = { .is_ready = true,
+	  { .sinks = { .is_ready = true,
+		       .ready_ns = 3 * S,
 		       .scenario_start_ns = 4 * S,
 		       .watchdog_reset_ns = 14 * S } },
 	  14 * S,
@@ -61,12 +61,12 @@ static const struct moment moments[] = {
 	  54 * S,
 	  COORD_END_WATCHDOG },
 	{ "a resume before the start",
-	  { .ready_ns = 3 * S, .sinks = { .is_ready = true, .watchdog_reset_ns = 1 } },
+	  { .sinks = { .is_ready = true, .ready_ns = 3 * S, .watchdog_reset_ns = 1 } },
 	  43 * S,
 	  COORD_END_BOOT_TIMEOUT },
 	{ "tearing down",
-	  { .scenario_end_ns = 12 * S,
-	    .sinks = { .scenario_start_ns = 4 * S,
+	  { .sinks = { .scenario_start_ns = 4 * S,
+		       .scenario_end_ns = 12 * S,
 		       .is_scenario_ended = true,
 		       .watchdog_reset_ns = 22 * S } },
 	  17 * S,
@@ -123,7 +123,7 @@ Test(watchdog, a_start_is_not_late_because_the_host_had_no_cpu)
 	result.cpu_wait_ns = 700 * S;
 	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, 160 * S, "not for ever");
 	result.sinks.is_ready = true;
-	result.ready_ns = 3 * S;
+	result.sinks.ready_ns = 3 * S;
 	result.cpu_wait_ns = 2 * S;
 	cr_assert_eq(watchdog_limit(&spec, &result).at_ns, 45 * S);
 	result.sinks.scenario_start_ns = 4 * S;
@@ -199,4 +199,69 @@ Test(watchdog, freezes_put_it_off_by_a_minute_at_most)
 	sinks = (struct dispatch_sinks){ 0 };
 	watchdog_extend(&sinks, 5 * S);
 	cr_assert_eq(sinks.watchdog_reset_ns, 0, "what is not set stays so");
+}
+
+/* An instruction costs 50 ns of CPU time at most, and takes so long in the guest. */
+Test(watchdog, knows_how_far_a_guest_must_be)
+{
+	static const struct {
+		uint64_t cpu_ns;
+		uint32_t instruction_ns;
+		uint64_t spent_ns;
+	} rows[] = {
+		{ 0, 4, 0 },
+		{ 12, 4, 0 },
+		{ 13, 4, 1 },
+		{ 50 * S, 1, S },
+		{ 50 * S, 4, 4 * S },
+		{ 50 * S, 32, 32 * S },
+		/* More guest than CPU time is not believed. */
+		{ 50 * S, 64, 50 * S },
+		{ UINT64_MAX, 4, UINT64_C(1475739525896764129) },
+		{ UINT64_MAX, 64, UINT64_MAX },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		cr_expect_eq(watchdog_spent_ns(rows[i].cpu_ns, rows[i].instruction_ns),
+			     rows[i].spent_ns, "row %zu: %lu", i,
+			     watchdog_spent_ns(rows[i].cpu_ns, rows[i].instruction_ns));
+}
+
+Test(watchdog, knows_what_a_guest_may_take)
+{
+	static const struct {
+		uint64_t spent_ns;
+		uint32_t instruction_ns;
+		uint64_t cpu_ns;
+	} rows[] = {
+		{ S, 0, S },  { S, 1, 50 * S },	     { 4 * S, 4, 50 * S },
+		{ S, 64, S }, { S, 32, 1562500000 }, { UINT64_MAX / 2, 4, UINT64_MAX },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		cr_expect_eq(watchdog_cpu_time_ns(rows[i].spent_ns, rows[i].instruction_ns),
+			     rows[i].cpu_ns, "row %zu: %lu", i,
+			     watchdog_cpu_time_ns(rows[i].spent_ns, rows[i].instruction_ns));
+}
+
+Test(watchdog, a_boot_counts_cpu_time_whatever_an_instruction_takes)
+{
+	static const uint32_t instruction_ns[] = { 1, 4, 64 };
+	struct coord_spec spec = { .boot_timeout_ns = 60 * S };
+	const struct coord_result result = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(instruction_ns); i++) {
+		spec.instruction_ns = instruction_ns[i];
+		cr_expect_eq(watchdog_limit(&spec, &result).at_ns,
+			     watchdog_spent_ns(60 * S, instruction_ns[i]), "row %zu", i);
+	}
+}
+
+Test(watchdog, a_freeze_costs_a_guest_in_virtual_time_nothing)
+{
+	struct dispatch_sinks sinks = { .is_virtual = true, .watchdog_reset_ns = 14 * S };
+
+	watchdog_extend(&sinks, 3 * S);
+	cr_expect_eq(sinks.watchdog_reset_ns, 14 * S);
+	cr_expect_eq(sinks.frozen_ns, 0);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* A scenario that goes wrong in the way it is told to, for the tests of what ktstr then says. */
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -29,11 +30,17 @@ enum how {
 	HOW_OVERRUN,
 	HOW_POSITIVE,
 	HOW_IGNORE_DEATH,
+	HOW_SPIN,
+	HOW_HANG_SETUP,
+	HOW_HANG_TEARDOWN,
+	HOW_STARVE_INIT,
 };
 
-static const char *const hows[] = { "not",	"crash",	"hang",	     "error", "skip",
-				    "panic",	"kill_agent",	"power_off", "noise", "overrun",
-				    "positive", "ignore_death", NULL };
+static const char *const hows[] = { "not",   "crash",	   "hang",	    "error",
+				    "skip",  "panic",	   "kill_agent",    "power_off",
+				    "noise", "overrun",	   "positive",	    "ignore_death",
+				    "spin",  "hang_setup", "hang_teardown", "starve_init",
+				    NULL };
 
 static const struct ktstr_param params[] = {
 	[P_HOW] = { .key = "how",
@@ -59,6 +66,41 @@ static int needs(const struct ktstr_value *values, struct ktstr_needs *needs,
 	(void)err;
 	needs->duration_ns = (uint64_t)values[P_DURATION].i;
 	return 0;
+}
+
+static void hang(void)
+{
+	for (;;)
+		pause();
+}
+
+static void spin(void)
+{
+	for (volatile int i = 0;; i++)
+		;
+}
+
+static void write_to(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		abort();
+	close(fd);
+}
+
+/* Nobody below the highest priority runs any more on any CPU, and no clock that it could read. */
+static void starve_init(void)
+{
+	const struct sched_param highest = { .sched_priority = 99 };
+
+	write_to("/proc/sys/kernel/sched_rt_runtime_us", "-1");
+	if (sched_setscheduler(0, SCHED_FIFO, &highest) < 0)
+		abort();
+	for (long i = sysconf(_SC_NPROCESSORS_ONLN); i > 1; i--)
+		if (fork() == 0)
+			spin();
+	spin();
 }
 
 static int panic_kernel(struct ktstr_error *err)
@@ -106,8 +148,8 @@ static int run(struct ktstr_guest *g, const struct ktstr_value *values, void *st
 		raise(SIGSEGV);
 		return 0;
 	case HOW_HANG:
-		for (;;)
-			pause();
+		hang();
+		return 0;
 	case HOW_ERROR:
 		return ktstr_fail(err, -EIO, "the scenario was told to fail");
 	case HOW_SKIP:
@@ -135,11 +177,40 @@ static int run(struct ktstr_guest *g, const struct ktstr_value *values, void *st
 		return 7;
 	case HOW_IGNORE_DEATH:
 		return ignore_death(g, &values[P_WORKLOAD], err);
+	case HOW_SPIN:
+		spin();
+		return 0;
+	case HOW_STARVE_INIT:
+		starve_init();
+		return 0;
+	case HOW_HANG_SETUP:
+	case HOW_HANG_TEARDOWN:
+		return 0;
 	}
 	return 0;
 }
 
-static const struct ktstr_scenario_ops ops = { .size = sizeof(ops), .needs = needs, .run = run };
+static int setup(struct ktstr_guest *g, const struct ktstr_value *values, void **ret_state,
+		 struct ktstr_error *err)
+{
+	(void)g;
+	(void)err;
+	if (values[P_HOW].i == HOW_HANG_SETUP)
+		hang();
+	*ret_state = values[P_HOW].i == HOW_HANG_TEARDOWN ? (void *)"hang" : NULL;
+	return 0;
+}
+
+static void teardown(struct ktstr_guest *g, void *state)
+{
+	(void)g;
+	if (state)
+		hang();
+}
+
+static const struct ktstr_scenario_ops ops = {
+	.size = sizeof(ops), .needs = needs, .setup = setup, .run = run, .teardown = teardown
+};
 
 KTSTR_PLUGIN_DEFINE(KTSTR_KIND_SCENARIO, .name = "misbehave", .version = "1.0",
 		    .summary = "go wrong in a chosen way", .params = params, .scenario = &ops,
