@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include <errno.h>
+#include <stdio.h>
 
 #include "coord/internal.h"
 #include "coord/requests.h"
@@ -55,13 +55,30 @@ static void publish(struct coord *c)
 	requests->output_start = requests->output_end = 0;
 }
 
+/* What follows is no part of what can be repeated. */
+static void warn(struct coord *c, const char *what)
+{
+	char text[160];
+
+	if (c->requests.has_warned_of_stop)
+		return;
+	c->requests.has_warned_of_stop = true;
+	(void)snprintf(text, sizeof(text),
+		       "%s stopped from outside, so this run may not be the same again", what);
+	record_warning(c, text);
+}
+
 /* True: the requests can be served now. */
 static bool stand_still(struct coord *c)
 {
 	struct ktstr_error err = { 0 };
 	uint64_t now_ns = coord_now(c);
 
-	if (c->requests.failed_holds == FAILED_HOLDS_MAX || wants_watch(c))
+	if (wants_watch(c)) {
+		warn(c, "at each hit of a watch the guest is");
+		return true;
+	}
+	if (c->requests.failed_holds == FAILED_HOLDS_MAX)
 		return true;
 	if (c->spec->vm_ops->hold(c->spec->vm, &err) == 0) {
 		hold(c, now_ns);
@@ -69,8 +86,7 @@ static bool stand_still(struct coord *c)
 	}
 	if (++c->requests.failed_holds < FAILED_HOLDS_MAX)
 		return false;
-	record_warning(c, "the guest was stopped from outside to be answered, so this run may not "
-			  "be the same again");
+	warn(c, "the guest did not stand still to be answered, and is");
 	return true;
 }
 

@@ -54,6 +54,7 @@ struct requests {
 	bool is_frozen;
 	bool is_held;	       /* by itself, until freeze_serve() lets it go on */
 	uint32_t failed_holds; /* one after the other */
+	bool has_warned_of_stop;
 	uint64_t frozen_at_ns;
 	uint32_t kernel_writes;
 	uint32_t capture_count;

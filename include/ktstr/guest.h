@@ -278,7 +278,8 @@ static inline int ktstr_snapshot(struct ktstr_guest *g, const char *tag,
  * one of the 4 bytes at @symbol. Three symbols can be watched. A watch ends after 16 snapshots, and
  * rests for 100 ms when it was hit twice within that time, since each hit stops the whole VM: a
  * symbol that is written all the time costs the VM no more than a second. An emulated CPU is also
- * slow with the 4 KiB around what is watched.
+ * slow with the 4 KiB around what is watched. In virtual time a watch is the one service here with
+ * which a run is not the same again: its hits stop the VM at moments of the host's.
  */
 static inline int ktstr_watch(struct ktstr_guest *g, const char *symbol, struct ktstr_error *err)
 {

@@ -151,7 +151,7 @@ Test(freeze, who_moved_may_try_again)
 	host.failing_holds = 2;
 	run_with_host(play_again);
 	expect_good("failed go failed go hold registers answer go hold registers answer go ");
-	cr_expect_not(has_warning("stopped from outside"));
+	cr_expect_not(has_warning("and is stopped from outside"));
 }
 
 Test(freeze, who_never_stands_still_is_stopped_from_outside)
@@ -161,7 +161,7 @@ Test(freeze, who_never_stands_still_is_stopped_from_outside)
 	expect_good("failed go failed go failed freeze registers thaw answer go "
 		    "freeze registers thaw answer go ");
 	cr_expect_eq(host.failing_holds, 96);
-	cr_expect(has_warning("stopped from outside"));
+	cr_expect(has_warning("and is stopped from outside"));
 }
 
 static void play_watch(struct fake_guest *guest)
@@ -181,4 +181,5 @@ Test(freeze, a_watch_is_set_in_a_guest_that_is_stopped_from_outside)
 {
 	run_with_host(play_watch);
 	expect_good("freeze watch(1,8,4) thaw answer go ");
+	cr_expect(has_warning("at each hit of a watch the guest is stopped from outside"));
 }
