@@ -128,11 +128,11 @@ static void job_lists_done(struct job *job)
 static int add_whole_job(const struct prepared *p, struct initramfs *archive,
 			 struct ktstr_error *err)
 {
-	const char *slash = strrchr(p->spec->source.name, '/');
-	/* All but the lists is borrowed from the scenario. Where its file lies is nothing to the
-	 * guest: the same run gets the same bytes. */
+	/* All but the lists is borrowed from the scenario. What its file is called is nothing to
+	 * the guest, whose schedule would depend on the length of that: the same run gets the same
+	 * bytes. */
 	struct job job = {
-		.source_name = (char *)(slash ? slash + 1 : p->spec->source.name),
+		.source_name = (char *)"scenario",
 		.seed = p->spec->seed,
 		.topology = p->spec->vm.topology,
 		.scheduler = (char *)p->scheduler->descriptor->name,
