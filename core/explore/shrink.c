@@ -85,7 +85,7 @@ static void set_limit(struct shrinking *s)
 	s->limit = limit < s->seed_count ? limit : s->seed_count;
 }
 
-/* The seeds that failed so, then the others of the range. */
+/* The seeds that failed so, then the others of the range, then those behind it. */
 static int choose_seeds(struct shrinking *s, struct ktstr_error *err)
 {
 	const struct tally *tally = &s->x->tally;
@@ -95,8 +95,7 @@ static int choose_seeds(struct shrinking *s, struct ktstr_error *err)
 		return no_memory(err);
 	for (size_t i = 0; i < s->group->seed_count; i++)
 		s->seeds[s->seed_count++] = s->group->seeds[i];
-	for (uint64_t seed = tally->first; seed <= tally->last && s->seed_count < SEEDS_MAX;
-	     seed++) {
+	for (uint64_t seed = tally->first; seed <= INT64_MAX && s->seed_count < SEEDS_MAX; seed++) {
 		bool is_there = false;
 
 		for (size_t i = 0; i < s->group->seed_count; i++)
