@@ -288,15 +288,22 @@ static int find_workload(const struct services *services, const struct ktstr_val
 	return ktstr_fail(err, -ENOENT, "workload '%s' was not shipped to the guest", value->s);
 }
 
+/* Cannot fail: it is not too large. Returns the time that it tells. */
+static uint64_t send_time(struct services *services, uint32_t msg_type)
+{
+	const struct ktstr_guest_time time = { .guest_ns = clock_monotonic_ns() };
+
+	(void)channel_send(&services->link->sender, msg_type, &time, sizeof(time));
+	return time.guest_ns;
+}
+
 uint32_t services_pause(struct services *services)
 {
 	struct session_status *status = services->link->status;
 	uint32_t before = status->is_winding_up;
 
 	status->is_winding_up = 1;
-	/* Cannot fail: it is empty. */
-	(void)channel_send(&services->link->sender, KTSTR_MSG_SCENARIO_PAUSE, NULL, 0);
-	limits_pause(&status->limits, clock_monotonic_ns());
+	limits_pause(&status->limits, send_time(services, KTSTR_MSG_SCENARIO_PAUSE));
 	return before;
 }
 
@@ -304,8 +311,7 @@ void services_resume(struct services *services, uint32_t before)
 {
 	struct session_status *status = services->link->status;
 
-	limits_resume(&status->limits, clock_monotonic_ns());
-	(void)channel_send(&services->link->sender, KTSTR_MSG_SCENARIO_RESUME, NULL, 0);
+	limits_resume(&status->limits, send_time(services, KTSTR_MSG_SCENARIO_RESUME));
 	status->is_winding_up = before;
 }
 
@@ -498,13 +504,8 @@ void services_done(struct services *services)
 
 void services_start(struct services *services)
 {
-	struct ktstr_scenario_start start = { .guest_ns = clock_monotonic_ns() };
-
-	services->start_ns = start.guest_ns;
-	limits_enter(&services->link->status->limits, LIMITS_OF_SCENARIO, start.guest_ns);
-	/* None of the frames that say how a run goes is too large to be sent. */
-	(void)channel_send(&services->link->sender, KTSTR_MSG_SCENARIO_START, &start,
-			   sizeof(start));
+	services->start_ns = send_time(services, KTSTR_MSG_SCENARIO_START);
+	limits_enter(&services->link->status->limits, LIMITS_OF_SCENARIO, services->start_ns);
 }
 
 int services_finish(struct services *services, struct ktstr_error *err)

@@ -57,7 +57,9 @@ static const struct figures {
 	{ KTSTR_MSG_STIMULUS, offsetof(struct ktstr_stimulus, total_iterations), 1 },
 	{ KTSTR_MSG_STEP_END, offsetof(struct ktstr_stimulus, total_iterations), 1 },
 	{ KTSTR_MSG_STEP, offsetof(struct ktstr_step_info, hold_ns), 1 },
-	{ KTSTR_MSG_SCENARIO_START, offsetof(struct ktstr_scenario_start, guest_ns), 1 },
+	{ KTSTR_MSG_SCENARIO_START, offsetof(struct ktstr_guest_time, guest_ns), 1 },
+	{ KTSTR_MSG_SCENARIO_PAUSE, offsetof(struct ktstr_guest_time, guest_ns), 1 },
+	{ KTSTR_MSG_SCENARIO_RESUME, offsetof(struct ktstr_guest_time, guest_ns), 1 },
 	{ KTSTR_MSG_SCHED_TIME, offsetof(struct ktstr_sched_time, duration_ns), 1 },
 	/* guest_ns, enable_seq, nr_rejected, hotplug_seq */
 	{ KTSTR_MSG_SCX_STATE, offsetof(struct ktstr_scx_state, guest_ns), 4 },
@@ -205,7 +207,7 @@ static bool can_decode_progs(const struct ktstr_frame *frame)
 static bool can_decode(const struct ktstr_frame *frame)
 {
 	union {
-		struct ktstr_scenario_start start;
+		struct ktstr_guest_time time;
 		struct ktstr_cgroup_info cgroup;
 		struct ktstr_step_info step;
 		struct ktstr_worker_report worker;
@@ -219,8 +221,10 @@ static bool can_decode(const struct ktstr_frame *frame)
 
 	switch (frame->msg_type) {
 	case KTSTR_MSG_SCENARIO_START:
+	case KTSTR_MSG_SCENARIO_PAUSE:
+	case KTSTR_MSG_SCENARIO_RESUME:
 		return frame->length == 0 ||
-		       wire_decode_scenario_start(frame->payload, frame->length, &head.start) == 0;
+		       wire_decode_guest_time(frame->payload, frame->length, &head.time) == 0;
 	case KTSTR_MSG_CGROUP:
 		return wire_decode_cgroup(frame->payload, frame->length, &head.cgroup, name,
 					  sizeof(name)) == 0 &&

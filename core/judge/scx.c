@@ -35,10 +35,10 @@ static void time_place(struct scx *scx, uint64_t elapsed_ms)
 
 static void take_start(struct scx *scx, const struct ktstr_frame *frame)
 {
-	struct ktstr_scenario_start start;
+	struct ktstr_guest_time start;
 
 	reach(scx, SCX_PLACE_SCENARIO, 0, frame->host_ns);
-	if (wire_decode_scenario_start(frame->payload, frame->length, &start) == 0)
+	if (wire_decode_guest_time(frame->payload, frame->length, &start) == 0)
 		scx->start_guest_ns = scx->place_guest_ns = start.guest_ns;
 }
 

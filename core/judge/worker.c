@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "judge/guest_clock.h"
 #include "judge/result.h"
 #include "param/bind.h"
 #include "plugin/op.h"
@@ -120,8 +121,11 @@ static int observe_all(struct worker *worker, const struct ktstr_checker_ops *op
 		       struct ktstr_judge *judge, struct runfile_reader *reader,
 		       struct ktstr_error *err)
 {
+	bool is_virtual = judge->clock && strcmp(judge->clock, "virtual") == 0;
+	struct guest_clock clock = { 0 };
 	struct runfile_record record;
 	const void *payload;
+	uint64_t guest_ns;
 
 	worker->has_whole_evidence = true;
 	while (runfile_next(reader, &record, &payload)) {
@@ -131,7 +135,7 @@ static int observe_all(struct worker *worker, const struct ktstr_checker_ops *op
 			tell_progress(worker);
 		if (record.kind == RUNFILE_SUMMARY)
 			take_summary(judge, payload, record.length);
-		if (record.kind != RUNFILE_FRAME || !is_wanted(ops, record.tag))
+		if (record.kind != RUNFILE_FRAME)
 			continue;
 		frame = (struct ktstr_frame){
 			.msg_type = record.tag,
@@ -141,6 +145,11 @@ static int observe_all(struct worker *worker, const struct ktstr_checker_ops *op
 			.host_ns = record.host_ns,
 			.payload = payload,
 		};
+		guest_ns = guest_clock_take(&clock, &frame);
+		if (!is_wanted(ops, record.tag))
+			continue;
+		if (is_virtual)
+			frame.host_ns = guest_ns;
 		worker->wanted++;
 		if (!(record.flags & KTSTR_FRAME_CRC_OK))
 			worker->has_whole_evidence = false;

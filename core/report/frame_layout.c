@@ -90,8 +90,8 @@ static const struct frame_member worker_report[] = {
 
 static const struct frame_member wake_sample[] = { { "ns", 0, 4, FRAME_NUMBER } };
 
-static const struct frame_member scenario_start[] = {
-	NUMBER(ktstr_scenario_start, guest_ns),
+static const struct frame_member guest_time[] = {
+	NUMBER(ktstr_guest_time, guest_ns),
 };
 
 static const struct frame_member step_info[] = {
@@ -175,8 +175,12 @@ static const struct frame_layout layouts[] = {
 	  WITH_CLOCK(ktstr_stimulus, elapsed_ms, NS_PER_MS, OF_SCENARIO) },
 	{ FIXED(STEP_END, sizeof(struct ktstr_stimulus), stimulus),
 	  WITH_CLOCK(ktstr_stimulus, elapsed_ms, NS_PER_MS, OF_SCENARIO) },
-	{ FIXED(SCENARIO_START, sizeof(struct ktstr_scenario_start), scenario_start),
-	  WITH_CLOCK(ktstr_scenario_start, guest_ns, 1, OF_GUEST) },
+	{ FIXED(SCENARIO_START, sizeof(struct ktstr_guest_time), guest_time),
+	  WITH_CLOCK(ktstr_guest_time, guest_ns, 1, OF_GUEST) },
+	{ FIXED(SCENARIO_PAUSE, sizeof(struct ktstr_guest_time), guest_time),
+	  WITH_CLOCK(ktstr_guest_time, guest_ns, 1, OF_GUEST) },
+	{ FIXED(SCENARIO_RESUME, sizeof(struct ktstr_guest_time), guest_time),
+	  WITH_CLOCK(ktstr_guest_time, guest_ns, 1, OF_GUEST) },
 	{ FIXED(SCENARIO_END, sizeof(struct ktstr_scenario_end), scenario_end),
 	  WITH_CLOCK(ktstr_scenario_end, elapsed_ms, NS_PER_MS, OF_SCENARIO) },
 	{ FIXED(EXIT, 4, exit_code) },

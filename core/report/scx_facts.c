@@ -111,12 +111,12 @@ static int take_exit(struct scx_facts *facts, const struct ktstr_frame *frame)
 
 static void take_start(struct scx_facts *facts, const struct ktstr_frame *frame)
 {
-	struct ktstr_scenario_start start;
+	struct ktstr_guest_time start;
 
 	if (facts->start_host_ns != 0)
 		return;
 	facts->start_host_ns = frame->host_ns;
-	if (wire_decode_scenario_start(frame->payload, frame->length, &start) == 0)
+	if (wire_decode_guest_time(frame->payload, frame->length, &start) == 0)
 		facts->start_guest_ns = start.guest_ns;
 }
 

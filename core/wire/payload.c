@@ -61,7 +61,7 @@ int wire_decode_stream_end(const void *payload, size_t length, struct ktstr_stre
 	return 0;
 }
 
-int wire_decode_scenario_start(const void *payload, size_t length, struct ktstr_scenario_start *ret)
+int wire_decode_guest_time(const void *payload, size_t length, struct ktstr_guest_time *ret)
 {
 	if (length < sizeof(*ret))
 		return -EBADMSG;

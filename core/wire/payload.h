@@ -24,9 +24,8 @@ int wire_decode_snapshot_request(const void *payload, size_t length,
 int wire_decode_i32(const void *payload, size_t length, int32_t *ret);
 /* Exactly 24 bytes. */
 int wire_decode_stream_end(const void *payload, size_t length, struct ktstr_stream_end *ret);
-/* At least 8 bytes; an empty one tells nothing. */
-int wire_decode_scenario_start(const void *payload, size_t length,
-			       struct ktstr_scenario_start *ret);
+/* At least 8 bytes; of a frame that is empty nothing is known. */
+int wire_decode_guest_time(const void *payload, size_t length, struct ktstr_guest_time *ret);
 /* 8 bytes (elapsed only) or at least 16. */
 int wire_decode_scenario_end(const void *payload, size_t length, struct ktstr_scenario_end *ret);
 

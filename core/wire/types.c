@@ -24,8 +24,8 @@ static const struct wire_type types[] = {
 	ROW(STEP_END, AT_LEAST(struct ktstr_stimulus)),
 	/* Older agents send nothing. */
 	ROW(SCENARIO_START, BETWEEN(0, ANY)),
-	ROW(SCENARIO_PAUSE, BETWEEN(0, 0)),
-	ROW(SCENARIO_RESUME, BETWEEN(0, 0)),
+	ROW(SCENARIO_PAUSE, BETWEEN(0, ANY)),
+	ROW(SCENARIO_RESUME, BETWEEN(0, ANY)),
 	/* Older agents send only elapsed_ms. */
 	ROW(SCENARIO_END, AT_LEAST(uint64_t)),
 	ROW(EXIT, EXACTLY(int32_t)),

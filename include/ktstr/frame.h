@@ -39,10 +39,10 @@ struct ktstr_frame_header {
 #define KTSTR_MSG_STEP_END                                                                         \
 	KTSTR_TAG('S', 'T', 'E', 'N') /* struct ktstr_stimulus: its hold is over */
 #define KTSTR_MSG_SCENARIO_START                                                                   \
-	KTSTR_TAG('S', 'C', 'S', 'T') /* empty, or struct ktstr_scenario_start */
+	KTSTR_TAG('S', 'C', 'S', 'T') /* empty, or struct ktstr_guest_time */
 #define KTSTR_MSG_SCENARIO_PAUSE                                                                   \
-	KTSTR_TAG('S', 'C', 'P', 'P') /* empty: the watchdog's clock stops */
-#define KTSTR_MSG_SCENARIO_RESUME KTSTR_TAG('S', 'C', 'R', 'R') /* empty */
+	KTSTR_TAG('S', 'C', 'P', 'P') /* the same: the watchdog's clock stops */
+#define KTSTR_MSG_SCENARIO_RESUME KTSTR_TAG('S', 'C', 'R', 'R') /* the same */
 #define KTSTR_MSG_SCENARIO_END KTSTR_TAG('S', 'C', 'E', 'N')	/* struct ktstr_scenario_end */
 #define KTSTR_MSG_EXIT KTSTR_TAG('E', 'X', 'I', 'T')		/* i32: exit code of the agent */
 #define KTSTR_MSG_TEST_RESULT KTSTR_TAG('T', 'E', 'S', 'T')	/* struct ktstr_test_result, text */
@@ -117,10 +117,9 @@ struct ktstr_stimulus {
 	uint64_t total_iterations; /* of all workers so far */
 };
 
-/* May be missing: then it is not known. */
-struct ktstr_scenario_start {
-	uint64_t guest_ns; /* CLOCK_MONOTONIC of the guest: from here on the scenario's time counts
-			    */
+/* What the guest's clock shows as the scenario starts, is paused, or goes on. */
+struct ktstr_guest_time {
+	uint64_t guest_ns; /* CLOCK_MONOTONIC */
 };
 
 struct ktstr_scenario_end {
@@ -279,8 +278,10 @@ struct ktstr_frame {
 	uint32_t length;
 	uint32_t flags;
 	uint32_t reserved;
-	uint64_t index;	  /* its number in the run file, from 0 */
-	uint64_t host_ns; /* when the host received it, since the start of the run */
+	uint64_t index; /* its number in the run file, from 0 */
+	/* When the host received it, since the start of the run. To checkers of a run in virtual
+	 * time: what the guest's clock shows then, as far as it has told. */
+	uint64_t host_ns;
 	const void *payload;
 };
 

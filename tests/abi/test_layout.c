@@ -96,8 +96,8 @@ static const struct pin layout[] = {
 	FIELD(ktstr_stimulus, worker_count, 14),
 	FIELD(ktstr_stimulus, total_iterations, 16),
 
-	SIZE(ktstr_scenario_start, 8),
-	FIELD(ktstr_scenario_start, guest_ns, 0),
+	SIZE(ktstr_guest_time, 8),
+	FIELD(ktstr_guest_time, guest_ns, 0),
 	SIZE(ktstr_scenario_end, 16),
 	FIELD(ktstr_scenario_end, elapsed_ms, 0),
 	FIELD(ktstr_scenario_end, total_iterations, 8),

@@ -182,7 +182,7 @@ Test(evidence_scx, knows_where_it_left)
 /* Frames came at the host's 1 s and 2.5 s; the guest's clock says something else. */
 Test(evidence_scx, believes_the_guests_clock_of_how_long_that_was)
 {
-	const struct ktstr_scenario_start start = { .guest_ns = 10 * NS_PER_S };
+	const struct ktstr_guest_time start = { .guest_ns = 10 * NS_PER_S };
 	const struct ktstr_step_info step = { .size = sizeof(step), .index = 2 };
 	const struct ktstr_stimulus stimulus = { .elapsed_ms = 4000 };
 	const struct ktstr_scenario_end end = { .elapsed_ms = 4000 };

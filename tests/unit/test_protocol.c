@@ -260,6 +260,8 @@ static const struct {
 	{ KTSTR_MSG_STIMULUS, 23, "STIMULUS came with 23 bytes" },
 	{ A_START, 1, "a SCENARIO_START frame cannot be decoded" },
 	{ A_START, 7, "a SCENARIO_START frame cannot be decoded" },
+	{ A_PAUSE, 7, "a SCENARIO_PAUSE frame cannot be decoded" },
+	{ A_RESUME, 1, "a SCENARIO_RESUME frame cannot be decoded" },
 	{ AN_END, 7, "SCENARIO_END came with 7 bytes" },
 	{ AN_EXIT, 3, "EXIT came with 3 bytes" },
 	{ AN_EXIT, 5, "EXIT came with 5 bytes" },

@@ -366,7 +366,7 @@ Test(report_scx, believes_the_guests_clock_of_when_a_swap_was_done)
 	const struct ktstr_sched_swap swap = { .size = sizeof(swap),
 					       .kind = KTSTR_SCHED_SWAP_REPLACE,
 					       .plugin = "scx_fifo" };
-	const struct ktstr_scenario_start start = { .guest_ns = 100 * NS_PER_S };
+	const struct ktstr_guest_time start = { .guest_ns = 100 * NS_PER_S };
 	const struct ktstr_scx_state state = { .size = sizeof(state),
 					       .when = KTSTR_SCX_ATTACHED,
 					       .guest_ns = 107 * NS_PER_S };

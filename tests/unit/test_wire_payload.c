@@ -107,13 +107,13 @@ static const struct {
 
 Test(payload, scenario_start_is_at_least_8_bytes)
 {
-	const struct ktstr_scenario_start sent[2] = { { UINT64_C(0x123456789a) } };
-	struct ktstr_scenario_start start = { 99 };
+	const struct ktstr_guest_time sent[2] = { { UINT64_C(0x123456789a) } };
+	struct ktstr_guest_time start = { 99 };
 
-	cr_expect_eq(wire_decode_scenario_start(sent, 0, &start), -EBADMSG);
-	cr_expect_eq(wire_decode_scenario_start(sent, 7, &start), -EBADMSG);
+	cr_expect_eq(wire_decode_guest_time(sent, 0, &start), -EBADMSG);
+	cr_expect_eq(wire_decode_guest_time(sent, 7, &start), -EBADMSG);
 	cr_expect_eq(start.guest_ns, 99);
-	cr_expect_eq(wire_decode_scenario_start(sent, 16, &start), 0);
+	cr_expect_eq(wire_decode_guest_time(sent, 16, &start), 0);
 	cr_expect_eq(start.guest_ns, UINT64_C(0x123456789a));
 }
 
