@@ -93,8 +93,11 @@ int inputs_note(const struct prepared *prepared, const struct image *image,
 
 	(void)kernel_cache_dir(&cache, &ignored);
 	again.qemu_path = run_base_program();
-	if (rc == 0 && !again.qemu_path)
-		again.qemu_path = strdup(""); /* its absence is told when it is to start */
+	/* Its absence is told when it is to start. */
+	if (rc == 0 && (!again.qemu_path || access(again.qemu_path, F_OK) < 0)) {
+		free(again.qemu_path);
+		again.qemu_path = strdup("");
+	}
 	if (rc == 0 && again.qemu_path[0])
 		rc = checksum_file(cache, again.qemu_path, &again.qemu_crc32, err);
 	if (rc == 0)
