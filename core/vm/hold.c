@@ -188,19 +188,26 @@ static int pass_window(const struct vm *vm)
 	return byte;
 }
 
-/* Let the guest pass windows until QEMU has answered. */
+/* Let the guest pass windows until QEMU has answered. -ERESTART: the guest started anew before. One
+ * question at a time, or a guest that starts all the time would bury QEMU in them. */
 static int pass_windows(struct vm *vm, json_t **ret, struct patience *patience,
 			struct ktstr_error *err)
 {
+	bool is_late = false;
+
 	for (;;) {
 		int rc = qmp_take(vm->qmp, ret, err);
 
-		if (rc != 0)
-			return rc < 0 ? rc : 0;
+		if (rc == 1 && is_late)
+			json_decref(steal_ptr(*ret));
+		if (rc == 1)
+			return is_late ? -ERESTART : 0;
+		if (rc < 0)
+			return rc;
 		if (has_commit(vm) || patience_is_over(patience))
 			return ktstr_fail(err, -EAGAIN, "QEMU did not come to tell the registers");
 		if (pass_window(vm) == WIRE_FREEZE_START)
-			return -ERESTART;
+			is_late = true;
 	}
 }
 

@@ -47,6 +47,9 @@ int vm_freeze(struct vm *vm, struct ktstr_error *err)
 	vm->is_freezing = false;
 	if (rc == 0)
 		sort_stops(vm);
+	/* It may stop yet, when nobody would let it go on. */
+	if (rc == -ETIMEDOUT)
+		(void)qmp_send(vm->qmp, "cont", NULL, &(struct ktstr_error){ 0 });
 	return rc;
 }
 

@@ -136,7 +136,7 @@ trip() {
 until_captures() {
 	local _
 	for _ in $(seq 3000); do
-		(($(stat -c %s "$1/run.ktr" 2>/dev/null || echo 0) < 30000)) || return 0
+		(($(stat -c %s "$1/run.ktr" 2>/dev/null || echo 0) < 20000)) || return 0
 		kill -0 "$pid" 2>/dev/null || fail "it ended before its captures were seen"
 		sleep 0.01
 	done
@@ -167,13 +167,14 @@ case_captures_are_the_same_again() {
 }
 
 case_a_host_that_stops_is_not_seen() {
+	llcs=2
 	probe many
 	again stall
 }
 
 case_a_kill_leaves_nothing() {
 	scenario many <<-END
-		vm: {topology: {cores: 2}}
+		vm: {topology: {llcs: 2, cores: 2}}
 		scenario: {plugin: kernel_probe, what: many}
 		checkers: [misjudge]
 	END
