@@ -222,8 +222,11 @@ static void on_stimulus(const struct bulk_message *message, uint64_t now_ns,
 	struct ktstr_stimulus stimulus;
 
 	(void)now_ns;
-	if (wire_decode_stimulus(message->payload, message->length, &stimulus) == 0)
-		sinks->current_step = stimulus.step_index;
+	if (wire_decode_stimulus(message->payload, message->length, &stimulus) < 0)
+		return;
+	if (stimulus.step_index != sinks->current_step)
+		sinks->step_guest_ns = sinks->clock.now_ns;
+	sinks->current_step = stimulus.step_index;
 }
 
 static void on_lifecycle(const struct bulk_message *message, uint64_t now_ns,
@@ -295,6 +298,16 @@ static void drop_unknown(struct dispatch_sinks *sinks, uint32_t msg_type)
 		sinks->unknown_types[sinks->unknown_count++] = msg_type;
 }
 
+static void look_at_clock(const struct bulk_message *message, struct dispatch_sinks *sinks)
+{
+	const struct ktstr_frame frame = { .msg_type = message->msg_type,
+					   .length = message->length,
+					   .flags = message->crc_ok ? KTSTR_FRAME_CRC_OK : 0,
+					   .payload = message->payload };
+
+	(void)guest_clock_take(&sinks->clock, &frame);
+}
+
 bool dispatch_bulk_message(const struct bulk_message *message, uint64_t now_ns,
 			   struct dispatch_sinks *sinks)
 {
@@ -305,6 +318,7 @@ bool dispatch_bulk_message(const struct bulk_message *message, uint64_t now_ns,
 		drop_unknown(sinks, message->msg_type);
 		return false;
 	}
+	look_at_clock(message, sinks);
 	if (message->crc_ok && handle)
 		handle(message, now_ns, sinks);
 	/* A torn death of the scheduler is the one verdict-bearing frame that is not kept. */

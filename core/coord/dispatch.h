@@ -13,6 +13,7 @@
 
 #include "coord/assembler.h"
 #include "ktstr/frame.h"
+#include "wire/guest_clock.h"
 #include "wire/kernel_op.h"
 #include "wire/snapshot.h"
 
@@ -63,6 +64,8 @@ struct dispatch_sinks {
 	uint64_t scenario_start_ns;    /* first SCENARIO_START; 0: not yet */
 	uint64_t scenario_pause_cumulative_ns;
 	uint64_t frozen_ns; /* that the guest stood still for its own requests, within a limit */
+	struct guest_clock clock; /* what the guest's own clock shows, as it tells */
+	uint64_t step_guest_ns;	  /* and showed when the current step began; 0: not known */
 	uint16_t current_step;
 	uint8_t last_phase; /* but KTSTR_PHASE_OVERDUE */
 	bool is_scenario_ended;

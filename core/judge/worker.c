@@ -9,12 +9,12 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/io.h"
-#include "judge/guest_clock.h"
 #include "judge/result.h"
 #include "param/bind.h"
 #include "plugin/op.h"
 #include "plugin/registry.h"
 #include "runfile/reader.h"
+#include "wire/guest_clock.h"
 
 /* So often the host is told that calls of the checker return. */
 #define PROGRESS_NS (NS_PER_S / 2)

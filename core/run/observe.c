@@ -197,14 +197,29 @@ static void on_decided(void *arg, enum coord_end end)
 		live_done(observe->live, false);
 }
 
+static bool is_guests(const struct observe *observe, const struct dispatch_sinks *sinks)
+{
+	return observe->is_virtual && observe->phase_budget_ns > 0 && sinks->step_guest_ns > 0;
+}
+
+/* How long the phase has lasted; in virtual time a step, by the guest's clock, as far as it told.
+ */
+static double elapsed_s(const struct observe *observe, const struct dispatch_sinks *sinks)
+{
+	uint64_t elapsed_ns = is_guests(observe, sinks)
+				      ? sinks->clock.now_ns - sinks->step_guest_ns
+				      : clock_monotonic_ns() - observe->phase_start_ns;
+
+	return (double)elapsed_ns / NS_PER_S;
+}
+
 static void on_tick(void *arg, const struct dispatch_sinks *sinks, uint64_t frames)
 {
 	struct observe *observe = arg;
-	double elapsed = (double)(clock_monotonic_ns() - observe->phase_start_ns) / NS_PER_S;
 	char total[32] = "", counted[40] = "", warned[40] = "", line[256];
 
-	(void)sinks;
-	if (observe->phase_budget_ns > 0)
+	/* What is planned is of the guest's time. */
+	if (observe->phase_budget_ns > 0 && (!observe->is_virtual || is_guests(observe, sinks)))
 		(void)snprintf(total, sizeof(total), " of %.1f",
 			       (double)observe->phase_budget_ns / NS_PER_S);
 	if (frames > 0)
@@ -212,8 +227,9 @@ static void on_tick(void *arg, const struct dispatch_sinks *sinks, uint64_t fram
 	if (observe->warnings > 0)
 		(void)snprintf(warned, sizeof(warned), ", %" PRIu64 " warning%s", observe->warnings,
 			       observe->warnings > 1 ? "s" : "");
-	(void)snprintf(line, sizeof(line), "%s%s%.1f%s s%s%s", observe->detail,
-		       observe->detail[0] ? "  " : "", elapsed, total, counted, warned);
+	(void)snprintf(line, sizeof(line), "%s%s%.1f%s s%s%s%s", observe->detail,
+		       observe->detail[0] ? "  " : "", elapsed_s(observe, sinks), total,
+		       is_guests(observe, sinks) ? " of the guest's time" : "", counted, warned);
 	live_update(observe->live, line);
 }
 

@@ -41,6 +41,7 @@ struct observe {
 	struct live *live;
 	struct coord_observer observer; /* for coord_spec */
 	bool is_verbose;
+	bool is_virtual;       /* steps count the guest's time */
 	uint64_t warnings;     /* of the guest's console */
 	const char *scheduler; /* borrowed names */
 	const char *scenario;

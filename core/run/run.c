@@ -263,6 +263,7 @@ static int stage_coord(struct run *run, struct ktstr_error *err)
 	int rc;
 
 	run->until.vm = vm;
+	run->observe.is_virtual = p->is_virtual;
 	run->observe.scheduler = p->scheduler->descriptor->name;
 	run->observe.scenario = p->scenario->descriptor->name;
 	observe_phase(&run->observe, "kernel", p->kernel->release);

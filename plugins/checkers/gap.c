@@ -3,6 +3,8 @@
 #include "worker_table.h"
 
 #define NS_PER_MS 1000000
+/* In virtual time no host is ever busy: what stands still for so long does so by the scheduler. */
+#define MAX_GAP_VIRTUAL_MS 500.0
 
 enum {
 	P_MAX_GAP,
@@ -10,7 +12,8 @@ enum {
 
 static const struct ktstr_param params[] = {
 	[P_MAX_GAP] = { .key = "max_gap",
-			.help = "longest time that a worker may stand still",
+			.help = "longest time that a worker may stand still; in virtual time "
+				"500ms where nobody says",
 			.type = KTSTR_PARAM_DURATION,
 			.fallback = "2s",
 			.min = 1,
@@ -109,8 +112,11 @@ static const struct table_rule rule = {
 static int open_table(struct ktstr_judge *host, const struct ktstr_value *values, void **ret_state,
 		      struct ktstr_error *err)
 {
-	return worker_table_open(host, &rule, (double)values[P_MAX_GAP].i / NS_PER_MS, ret_state,
-				 err);
+	double limit_ms = (double)values[P_MAX_GAP].i / NS_PER_MS;
+
+	if (!values[P_MAX_GAP].is_set && table_is_virtual(host))
+		limit_ms = MAX_GAP_VIRTUAL_MS;
+	return worker_table_open(host, &rule, limit_ms, ret_state, err);
 }
 
 static const struct ktstr_checker_ops ops = {

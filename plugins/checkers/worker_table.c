@@ -259,6 +259,12 @@ const char *table_stop_limit(char *text, size_t size, const struct ktstr_worker_
 	return text;
 }
 
+bool table_is_virtual(const struct ktstr_judge *judge)
+{
+	return judge->size >= offsetof(struct ktstr_judge, clock) + sizeof(judge->clock) &&
+	       judge->clock && strcmp(judge->clock, "virtual") == 0;
+}
+
 uint64_t table_host_wait_ns(const struct worker_table *table)
 {
 	const struct ktstr_judge *judge = table->findings.judge;

@@ -133,6 +133,9 @@ int32_t table_stop_limit_ms(const struct ktstr_worker_report *worker);
 /* "5 s", "300 ms". Returns @text. */
 const char *table_stop_limit(char *text, size_t size, const struct ktstr_worker_report *worker);
 
+/* Did the guest live in its own time, where no host can disturb it? */
+bool table_is_virtual(const struct ktstr_judge *judge);
+
 /* struct ktstr_judge.host_wait_ns; 0 from a host that does not know it. */
 uint64_t table_host_wait_ns(const struct worker_table *table);
 

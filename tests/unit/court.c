@@ -29,6 +29,11 @@ static void take_finding(struct ktstr_judge *judge, const struct ktstr_finding *
 
 struct court *court_open(const char *name, const struct ktstr_value *values)
 {
+	return court_open_with(name, values, NULL);
+}
+
+struct court *court_open_with(const char *name, const struct ktstr_value *values, const char *clock)
+{
 	static const struct ktstr_topology topology = {
 		.size = sizeof(topology), .numa_nodes = 1, .llcs = 2, .cores = 2, .threads = 1
 	};
@@ -42,6 +47,7 @@ struct court *court_open(const char *name, const struct ktstr_value *values)
 	court->ops = plugin->checker;
 	court->judge = (struct ktstr_judge){ .size = sizeof(court->judge),
 					     .topology = &topology,
+					     .clock = clock,
 					     .host = court,
 					     .finding = take_finding };
 	cr_assert_eq(court->ops->open(&court->judge, values, &court->state, &court->err), 0);

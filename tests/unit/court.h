@@ -35,7 +35,10 @@ struct court {
 	size_t count;
 };
 
-/* A checker of the build tree with these values, ready to observe. */
+/* A checker of the build tree with these values, ready to observe. @clock: as struct ktstr_judge
+ * has it; the short form has none. */
+struct court *court_open_with(const char *name, const struct ktstr_value *values,
+			      const char *clock);
 struct court *court_open(const char *name, const struct ktstr_value *values);
 void court_close(struct court *court);
 

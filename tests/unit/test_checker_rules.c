@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <signal.h>
 
+#include "base/cleanup.h"
 #include "unit/court.h"
 
 static const struct ktstr_value spread_15[] = { { .type = KTSTR_PARAM_PERCENT, .f = 15 } };
@@ -332,6 +333,37 @@ Test(gap, a_long_gap_fails)
 	expect_found(court, 0, KTSTR_OUTCOME_FAIL, "tid 7", 2500, 2000,
 		     "tid 7 stuck 2500ms on cpu3 at +1500ms (threshold 2000ms)");
 	court_close(court);
+}
+
+/* 2 s are for a host that may be busy. */
+Test(gap, the_limit_that_nobody_gave_depends_on_the_clock)
+{
+	static const struct ktstr_value given[] = {
+		{ .type = KTSTR_PARAM_DURATION, .i = 2 * S, .is_set = 1 }
+	};
+	static const struct {
+		const struct ktstr_value *values;
+		const char *clock;
+		double limit;
+	} rows[] = {
+		{ gap_2s, NULL, 2000 },
+		{ gap_2s, "host", 2000 },
+		{ gap_2s, "virtual", 500 },
+		{ given, "virtual", 2000 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct court *court = court_open_with("gap", rows[i].values, rows[i].clock);
+		struct ktstr_worker_report report = worker_of(7);
+
+		report.max_gap_ns = 501 * MS;
+		show_worker(court, &report);
+		cr_expect_eq(decide(court),
+			     rows[i].limit > 501 ? KTSTR_OUTCOME_PASS : KTSTR_OUTCOME_FAIL);
+		cr_assert_eq(court->count, 1);
+		cr_expect_eq(court->found[0].limit, rows[i].limit, "row %zu", i);
+		court_close(court);
+	}
 }
 
 Test(gap, what_the_host_did_not_give_is_no_fail)

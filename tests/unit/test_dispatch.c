@@ -376,6 +376,27 @@ Test(dispatch, stimulus_sets_the_current_step)
 	outcome_done(&o);
 }
 
+Test(dispatch, knows_what_the_guests_clock_showed_when_a_step_began)
+{
+	struct ktstr_guest_time time = { 7 * SECOND };
+	struct ktstr_stimulus stimulus = { .elapsed_ms = 2000, .step_index = 1 };
+	struct outcome o;
+
+	outcome_init(&o);
+	(void)send_at(&o, SECOND, KTSTR_MSG_SCENARIO_START, &time, sizeof(time), false);
+	(void)send_at(&o, SECOND, KTSTR_MSG_STIMULUS, &stimulus, sizeof(stimulus), false);
+	cr_assert_eq(o.sinks.step_guest_ns, 9 * SECOND);
+	stimulus.elapsed_ms = 5000;
+	(void)send_at(&o, SECOND, KTSTR_MSG_STEP_END, &stimulus, sizeof(stimulus), false);
+	(void)send_at(&o, SECOND, KTSTR_MSG_STIMULUS, &stimulus, sizeof(stimulus), false);
+	cr_assert_eq(o.sinks.step_guest_ns, 9 * SECOND, "the same step goes on");
+	cr_assert_eq(o.sinks.clock.now_ns, 12 * SECOND);
+	stimulus.elapsed_ms = 6000;
+	(void)send_at(&o, SECOND, KTSTR_MSG_STIMULUS, &stimulus, sizeof(stimulus), true);
+	cr_assert_eq(o.sinks.clock.now_ns, 12 * SECOND, "a torn one says nothing");
+	outcome_done(&o);
+}
+
 Test(dispatch, lifecycle_sets_the_last_phase_and_leaves_the_deadline_alone)
 {
 	struct outcome o;

@@ -250,3 +250,25 @@ Test(observe, shows_time_plan_and_frames_in_the_live_line)
 	cr_expect(strstr(text, "\rscenario   cpu_hog: step 2/3 storm  0."), "%s", text);
 	cr_expect(strstr(text, " of 2.0 s, 42 frames\033[K"), "%s", text);
 }
+
+/* A minute of the guest's passes in no time. */
+Test(observe, shows_a_step_by_the_guests_clock)
+{
+	struct dispatch_sinks sinks = { .clock = { .now_ns = 100 * NS_PER_S } };
+	const struct coord_observer *o;
+	const char *text;
+
+	options.is_terminal = true;
+	options.width = 100;
+	begin();
+	observe.is_virtual = true;
+	o = &observe.observer;
+	o->step(o->arg, &step, "storm");
+	o->tick(o->arg, &sinks, 7);
+	sinks.step_guest_ns = 98500 * NS_PER_MS;
+	o->tick(o->arg, &sinks, 8);
+	text = ended(true);
+	cr_expect(strstr(text, "storm  0.0 s, 7 frames\033[K"), "%s", text);
+	cr_expect(strstr(text, "storm  1.5 of 2.0 s of the guest's time, 8 frames\033[K"), "%s",
+		  text);
+}

@@ -2,6 +2,7 @@ ktstr_unit_test(wire ktstr_wire)
 ktstr_unit_test(wire_payload ktstr_wire)
 ktstr_unit_test(wire_requests ktstr_wire)
 ktstr_unit_test(wire_sched ktstr_wire)
+ktstr_unit_test(guest_clock ktstr_wire)
 
 # The same tests with zlib's CRC, whichever library the build takes: its object comes before the archive's.
 add_executable(test_wire_zlib test_wire.c ${PROJECT_SOURCE_DIR}/core/wire/crc_zlib.c)

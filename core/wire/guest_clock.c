@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "judge/guest_clock.h"
+#include "wire/guest_clock.h"
 
 #include "base/clock.h"
 #include "wire/payload.h"

@@ -3,8 +3,8 @@
  * The guest's clock, as its frames tell it. In virtual time it is the only one that means anything:
  * when the host received a frame depends on what else the host did.
  */
-#ifndef JUDGE_GUEST_CLOCK_H
-#define JUDGE_GUEST_CLOCK_H
+#ifndef WIRE_GUEST_CLOCK_H
+#define WIRE_GUEST_CLOCK_H
 
 #include <stdint.h>
 
