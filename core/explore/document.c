@@ -56,7 +56,7 @@ static json_t *shrunk_json(const struct shrunk *s)
 			 json_text(s->command), "tries", count_json(s->tries), "taken",
 			 count_json(s->taken), "runs", count_json(s->runs), "took_s",
 			 (double)s->took_ns / NS_PER_S, "before", figures_json(&s->before), "after",
-			 figures_json(&s->after));
+			 s->path ? figures_json(&s->after) : json_null());
 }
 
 static json_t *outcomes_json(const struct tally *tally)

@@ -171,15 +171,8 @@ static void add_change(struct page *p, const char *name, uint64_t before, uint64
 		ADD(p, "   %-12s  %" PRIu64 " -> %" PRIu64 "\n", name, before, after);
 }
 
-static void add_shrunk(struct page *p)
+static void add_figures(struct page *p, const struct shrunk *s)
 {
-	const struct shrunk *s = p->x->shrunk;
-	char took[32];
-
-	if (!s)
-		return;
-	progress_duration(s->took_ns, took, sizeof(took));
-	ADD(p, "\nshrunk: %s\n", s->signature.text);
 	add_change(p, "size", s->before.size, s->after.size);
 	add_change(p, "values", s->before.values, s->after.values);
 	add_change(p, "steps", s->before.steps, s->after.steps);
@@ -191,6 +184,19 @@ static void add_shrunk(struct page *p)
 		    (double)s->before.scenario_ns / NS_PER_S,
 		    (double)s->after.scenario_ns / NS_PER_S);
 	}
+}
+
+static void add_shrunk(struct page *p)
+{
+	const struct shrunk *s = p->x->shrunk;
+	char took[32];
+
+	if (!s)
+		return;
+	progress_duration(s->took_ns, took, sizeof(took));
+	ADD(p, "\n%s: %s\n", s->path ? "shrunk" : "not shrunk", s->signature.text);
+	if (s->path)
+		add_figures(p, s);
 	ADD(p,
 	    "   %-12s  %" PRIu64 " of %" PRIu64 " scenarios still failed so, in %" PRIu64
 	    " runs and %s\n",

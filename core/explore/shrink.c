@@ -56,6 +56,7 @@ struct shrinking {
 	double one_in_at_first;
 	size_t limit; /* seeds that are tried of one scenario */
 	uint64_t deadline_ns;
+	bool is_written;
 	char what[200]; /* what is being tried */
 };
 
@@ -350,7 +351,10 @@ static int write_result(struct shrinking *s, struct ktstr_error *err)
 {
 	int rc = target_check(s->shrunk->path, err);
 
-	return rc == 0 ? io_replace_file(s->shrunk->path, s->text, strlen(s->text), err) : rc;
+	if (rc == 0)
+		rc = io_replace_file(s->shrunk->path, s->text, strlen(s->text), err);
+	s->is_written = rc == 0;
+	return rc;
 }
 
 /* The tree to start from. */
@@ -409,7 +413,9 @@ static int shrink(struct shrinking *s, struct ktstr_error *err)
 	if (rc == 0)
 		rc = try_smaller(s, err);
 	pool_stop_all(s->pool);
-	if (!s->text)
+	if (rc == 0 && s->shrunk->taken == 0)
+		return ktstr_fail(err, -ENODATA, "nothing smaller failed so");
+	if (s->shrunk->taken == 0)
 		return rc;
 	measure(reduction_best(s->reduction), run, &s->shrunk->after);
 	write_rc = write_result(s, rc == 0 ? err : &(struct ktstr_error){ 0 });
@@ -419,7 +425,7 @@ static int shrink(struct shrinking *s, struct ktstr_error *err)
 static void set_problem(struct shrinking *s, const struct ktstr_error *err)
 {
 	s->shrunk->problem = strdup(err->text);
-	if (s->text && access(s->shrunk->path, F_OK) == 0)
+	if (s->is_written)
 		return;
 	free(steal_ptr(s->shrunk->path));
 	free(steal_ptr(s->shrunk->command));
@@ -457,7 +463,7 @@ void shrink_run(struct exploration *x)
 		rc = shrink(&s, &err);
 	if (rc < 0)
 		set_problem(&s, &err);
-	live_done(x->observe.live, s.text != NULL);
+	live_done(x->observe.live, s.is_written);
 	s.shrunk->took_ns = clock_monotonic_ns() - start_ns;
 	shrinking_done(&s);
 }

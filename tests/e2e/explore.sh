@@ -312,6 +312,7 @@ case_shrinking_replaces_no_file_of_others() {
 	explore --seeds 2 --shrink --shrink-time 1ms
 	expect_status 1
 	expect_says 'note: 1 of 1 seeds were run before'
+	expect_says "^not shrunk: checker 'seed_rule': "
 	expect_says '^   note +the time for it was over$'
 	[[ -s $work/x/large.shrunk.yaml ]] || fail "the file of before is gone"
 	echo 'mine' >"$work/x/large.shrunk.yaml"
@@ -319,6 +320,23 @@ case_shrinking_replaces_no_file_of_others() {
 	expect_status 1
 	expect_json '.shrunk.file == null and (.shrunk.problem | test("is there already, and ktstr did not write it"))'
 	[[ $(cat "$work/x/large.shrunk.yaml") == mine ]] || fail "the file was replaced"
+	expect_nothing_left
+}
+
+# As small as it can be already.
+case_nothing_smaller_is_written() {
+	scenario tiny <<-END
+		scenario: {plugin: cpu_hog, cgroups: 1, workers: 1, duration: 10ms}
+		vm: {topology: {numa: 1, llcs: 1, cores: 1, threads: 1}}
+		checkers: [{plugin: seed_rule, every: 1, workers: 1}]
+	END
+	explore --seeds 1 --shrink
+	expect_status 1
+	expect_says '^not shrunk: '
+	expect_says '^   note +nothing smaller failed so$'
+	jq -e '.shrunk | .file == null and .command == null and .after == null and .taken == 0' \
+		"$work/x/exploration.json" >/dev/null || fail "the document is not right"
+	[[ ! -e $work/x/tiny.shrunk.yaml ]] || fail "a file was written"
 	expect_nothing_left
 }
 
