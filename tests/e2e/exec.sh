@@ -42,6 +42,11 @@ case_a_program_schedules_and_tells_its_statistics() {
 	start run "$file" --run-dir "$work/run" --stats 200ms --verbose
 	wait_for 'step 1/1'
 	[[ -S $work/run/stats.sock ]] || fail "there is no stats.sock"
+	# A program may be in charge before it serves.
+	for ((i = 0; i < 100; i++)); do
+		grep -q '"name":"ktstr"' "$work/run/stats.jsonl" && break
+		sleep 0.05
+	done
 	"$KTSTR_BUILD/tests/ask" "$work/run" '{"req":"mine"}' >"$work/reply"
 	finish
 	expect_status 0
