@@ -94,7 +94,7 @@ struct choice {
 
 static long look_at_queue(u32 round, struct choice *choice)
 {
-	u32 cpu = (choice->first + round) % scx_bpf_nr_cpu_ids();
+	u32 nr_cpus = scx_bpf_nr_cpu_ids(), cpu = (choice->first + nr_cpus - round) % nr_cpus;
 	struct cpu *state = cpu_at(cpu);
 
 	if (state->waiting < choice->waiting) {
@@ -105,10 +105,10 @@ static long look_at_queue(u32 round, struct choice *choice)
 	return 0;
 }
 
-/* The shortest queue; among equals that of the CPU next to where the task was. */
+/* The shortest queue; among equals that of the CPU before the one where the task was. */
 static __always_inline void choose(struct choice *choice)
 {
-	choice->first = choice->cpu + 1;
+	choice->first = choice->cpu + scx_bpf_nr_cpu_ids() - 1;
 	choice->waiting = 0xffffffff;
 	bpf_loop(scx_bpf_nr_cpu_ids(), look_at_queue, choice, 0);
 }
