@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Shipped scenarios in virtual time: one seed, three runs, one stream.
+# shellcheck source=tests/e2e/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+# thrice NAME [OPTION...]
+thrice() {
+	ktstr run "$KTSTR_SOURCE/scenarios/$1.yaml" --accel tcg --clock virtual --quiet --repeat 3 --expect-identical \
+		--run-dir "$work/run" "${@:2}"
+	expect_status 0
+	expect_says '^3 runs: 3 PASS; one stream, the same in all$'
+	expect_nothing_left
+}
+
+needs_bpf() {
+	[[ -n $(find "$KTSTR_BUILD" -name scx_vtime.so -print -quit) ]] || skip "this build has no BPF schedulers"
+}
+
+case_cpu_hog() {
+	thrice cpu_hog
+}
+
+case_cpu_hog_that_boots() {
+	thrice cpu_hog --cold
+}
+
+case_pingpong() {
+	thrice pingpong
+}
+
+case_nice_under_scx_vtime() {
+	needs_bpf
+	thrice nice --scheduler scx_vtime
+}
+
+# A question for statistics would come from the host's time into the guest's.
+case_nobody_can_ask() {
+	scenario quiet <<-END
+		scenario: {plugin: cpu_hog, cgroups: 1, workers: 1, duration: 1s}
+		checkers: [starvation]
+	END
+	start run "$file" --accel tcg --clock virtual --run-dir "$work/run"
+	wait_for 'step 1/1'
+	[[ -e $work/run/console.log ]] || fail "the run is not there yet"
+	[[ ! -e $work/run/stats.sock ]] || fail "there is a stats.sock"
+	finish
+	expect_status 0
+	expect_nothing_left
+}
+
+main "$@"
