@@ -53,13 +53,16 @@ int answer_wait(struct vm *vm, int signal_fd, uint64_t timeout_ns, struct ktstr_
 	uint64_t start_ns = clock_monotonic_ns();
 
 	for (;;) {
+		enum vm_event event;
+
 		/* What it said before it ended counts. */
 		if (has_words(&poll_fds[BULK]) || has_words(&poll_fds[CRASHES]))
 			return 0;
 		if (poll_fds[SIGNALS].revents)
 			return ktstr_fail(err, -EINTR, "interrupted");
-		if (vm_poll(vm) != VM_EVENT_NONE)
-			return ktstr_fail(err, -EPIPE,
+		event = vm_poll(vm);
+		if (event != VM_EVENT_NONE)
+			return ktstr_fail(err, event == VM_EVENT_INTERNAL_ERROR ? -EPIPE : -EBADMSG,
 					  "the restored VM broke before its guest said anything");
 		if (poll_fds[QEMU].revents || poll_fds[BULK].revents & POLLHUP)
 			return ktstr_fail(err, -EPIPE,

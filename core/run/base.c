@@ -430,8 +430,3 @@ int run_base_stream(const struct base *base, char **ret, size_t *ret_length,
 	*ret_length = (size_t)n;
 	return 0;
 }
-
-void run_base_distrust(struct base *base)
-{
-	base_discard(base);
-}

@@ -86,7 +86,4 @@ int run_base_words(const struct run_base_spec *spec, struct str *out);
 /* <XDG_CACHE_HOME or ~/.cache>/ktstr/bases; the caller frees. NULL when there is no such place. */
 char *run_base_store(void);
 
-/* It could not be restored: never try it again. */
-void run_base_distrust(struct base *base);
-
 #endif

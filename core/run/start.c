@@ -87,9 +87,27 @@ static int check_base(const struct start_spec *spec, const char *base_id, struct
 	return 0;
 }
 
+/* QEMU has it: let it go on. *ret_is_bad: it is the saved machine's fault that it does not. */
+static int go_on(const struct start_spec *spec, const struct base *base, struct vm *vm,
+		 bool *ret_is_bad, struct ktstr_error *err)
+{
+	int rc = vm_wait_restored(vm, clock_monotonic_ns() + RESTORE_TIMEOUT_NS, err);
+
+	*ret_is_bad = rc == -EBADMSG;
+	/* What flows out of a virtual machine is a file, and its clocks are as it is. */
+	if (rc == 0 && !spec->prepared->is_virtual) {
+		rc = answer_wait(vm, spec->signal_fd, ANSWER_TIMEOUT_NS, err);
+		*ret_is_bad = rc == -EBADMSG || rc == -ETIMEDOUT;
+	}
+	/* Files that have not changed by their times were not read before. */
+	if (rc < 0 && rc != -EINTR && !*ret_is_bad)
+		*ret_is_bad = base_is_damaged(base);
+	return rc;
+}
+
 /* The machine of @found, once it goes on. */
 static int start_saved(const struct start_spec *spec, struct vm_spec *vm_spec,
-		       const struct run_base_found *found, struct started *ret,
+		       const struct run_base_found *found, struct started *ret, bool *ret_is_bad,
 		       struct ktstr_error *err)
 {
 	const struct vm_files files = base_files(&found->base, true);
@@ -102,15 +120,11 @@ static int start_saved(const struct start_spec *spec, struct vm_spec *vm_spec,
 	vm_spec->files = &files;
 	rc = vm_start(vm_spec, &ret->vm, err);
 	vm_spec->files = NULL;
-	if (rc == 0)
-		rc = vm_wait_restored(ret->vm, clock_monotonic_ns() + RESTORE_TIMEOUT_NS, err);
-	/* What flows out of a virtual machine is a file, and its clocks are as it is. */
-	if (rc == 0 && !spec->prepared->is_virtual)
-		rc = answer_wait(ret->vm, spec->signal_fd, ANSWER_TIMEOUT_NS, err);
-	return rc;
+	return rc < 0 ? rc : go_on(spec, &found->base, ret->vm, ret_is_bad, err);
 }
 
-/* Start from a saved machine. Whatever is wrong with that, the run can boot. */
+/* Start from a saved machine. Whatever is wrong with that, the run can boot. One that did not start
+ * because of what the host lacks at the moment stays: replays of its runs have no other. */
 static int restore(const struct start_spec *spec, struct vm_spec *vm_spec, struct started *ret,
 		   struct ktstr_error *err)
 {
@@ -123,7 +137,7 @@ static int restore(const struct start_spec *spec, struct vm_spec *vm_spec, struc
 		.console_fd = spec->console_fd,
 		.signal_fd = spec->signal_fd,
 	};
-	bool is_trusted = true;
+	bool is_bad = false;
 	struct run_base_found found;
 	int rc = run_base_get(&base_spec, &found, err);
 
@@ -132,16 +146,14 @@ static int restore(const struct start_spec *spec, struct vm_spec *vm_spec, struc
 	rc = identify(spec, &found, ret, err);
 	if (rc == 0)
 		rc = check_base(spec, ret->base_id, err);
-	if (rc == 0) {
-		rc = start_saved(spec, vm_spec, &found, ret, err);
-		is_trusted = rc == 0 || rc == -EINTR;
-	}
+	if (rc == 0)
+		rc = start_saved(spec, vm_spec, &found, ret, &is_bad, err);
 	ret->is_attached = found.is_attached;
 	ret->note = steal_ptr(found.note);
 	if (rc < 0)
 		started_done(ret);
-	if (!is_trusted)
-		run_base_distrust(&found.base);
+	if (is_bad)
+		base_remove(&found.base);
 	run_base_found_done(&found);
 	return rc;
 }

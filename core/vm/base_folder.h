@@ -14,8 +14,8 @@
 /* Remove a folder with files in it, as far as that goes. */
 void base_folder_remove(const char *folder);
 
-/* The key in a base's folder; NULL when there is none. The caller frees. */
-char *base_key_read(const char *folder);
+/* The key in a base's folder; the caller frees. -errno when it cannot be read. */
+int base_key_read(const char *folder, char **ret);
 
 /* Remove what those who were killed left half made: whose lock nobody holds. */
 void base_remove_abandoned(const char *store);

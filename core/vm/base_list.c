@@ -74,6 +74,7 @@ static int read_entry(const char *store, const char *name, bool is_checked, stru
 {
 	_cleanup_free_ char *folder = str_format("%s/%s", store, name);
 	struct stat status;
+	int rc;
 
 	if (!folder)
 		return -ENOMEM;
@@ -81,16 +82,19 @@ static int read_entry(const char *store, const char *name, bool is_checked, stru
 		return 0; /* it went just now */
 	*ret = (struct base_entry){
 		.name = strdup(name),
-		.key = base_key_read(folder),
 		.bytes = disk_bytes(folder),
 		.used_ns = (uint64_t)status.st_mtim.tv_sec * NS_PER_S +
 			   (uint64_t)status.st_mtim.tv_nsec,
 	};
-	ret->is_whole =
-		is_checked && ret->key && is_name_of(name, ret->key) && base_seal_fits_all(folder);
+	rc = base_key_read(folder, &ret->key);
+	if (rc == 0 && is_checked)
+		rc = is_name_of(name, ret->key) ? base_seal_check_all(folder) : -EBADMSG;
+	ret->is_whole = is_checked && rc == 0;
 	if (!ret->key)
 		ret->key = strdup("");
-	return ret->name && ret->key ? 1 : -ENOMEM;
+	if (!ret->name || !ret->key)
+		return -ENOMEM;
+	return rc < 0 && base_seal_is_passing(rc) ? rc : 1;
 }
 
 static int by_use(const void *a, const void *b)

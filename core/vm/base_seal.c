@@ -75,73 +75,95 @@ int base_seal_write(const char *folder, const struct base_file *files, size_t co
 	return rc;
 }
 
-static bool is_as_sealed(const struct base_file *file, const char *seal, bool is_of_this_boot,
-			 bool *was_read)
+bool base_seal_is_passing(int error)
+{
+	return error == -ENOMEM || error == -EMFILE || error == -ENFILE;
+}
+
+/* What is no passing error is damage. */
+static int judge(int rc)
+{
+	return rc == 0 || base_seal_is_passing(rc) ? rc : -EBADMSG;
+}
+
+static int check_file(const struct base_file *file, const char *seal, bool is_time_trusted,
+		      bool *was_read)
 {
 	_cleanup_free_ char *start = str_format("\n%s ", file->name);
 	const char *line = start ? strstr(seal, start) : NULL;
 	uint64_t size, changed;
 	struct stat status;
 	uint32_t crc, found;
+	int rc;
 
+	if (!start)
+		return -ENOMEM;
 	if (!line || sscanf(line + strlen(start), "%" SCNu64 " %" SCNu64 " %" SCNx32, &size,
 			    &changed, &crc) != 3)
-		return false;
+		return -EBADMSG;
 	if (fstat(file->fd, &status) < 0 || (uint64_t)status.st_size != size)
-		return false;
-	if (is_of_this_boot && change_time(&status) == changed)
-		return true;
+		return -EBADMSG;
+	if (is_time_trusted && change_time(&status) == changed)
+		return 0;
 	*was_read = true;
-	return file_crc(file->fd, size, &found) == 0 && found == crc;
+	rc = judge(file_crc(file->fd, size, &found));
+	return rc < 0 || found == crc ? rc : -EBADMSG;
 }
 
-static char *read_seal(const char *folder)
+static int read_seal(const char *folder, char **ret)
 {
 	_cleanup_free_ char *path = str_format("%s/" BASE_SEAL, folder);
 	struct ktstr_error ignored;
-	char *text = NULL;
 
-	if (path && io_read_file(path, SEAL_MAX, &text, NULL, &ignored) < 0)
-		return NULL;
-	return text;
+	return path ? judge(io_read_file(path, SEAL_MAX, ret, NULL, &ignored)) : -ENOMEM;
 }
 
-bool base_seal_fits(const char *folder, const struct base_file *files, size_t count)
+int base_seal_check(const char *folder, const struct base_file *files, size_t count, bool must_read)
 {
-	_cleanup_free_ char *seal = read_seal(folder);
 	_cleanup_free_ char *first = first_line();
-	bool is_of_this_boot = seal && first && str_starts(seal, first);
-	bool fits = seal && first, was_read = false;
+	_cleanup_free_ char *seal = NULL;
+	bool is_time_trusted, was_read = false;
+	int rc = first ? read_seal(folder, &seal) : -ENOMEM;
 
-	for (size_t i = 0; i < count && fits; i++)
-		fits = is_as_sealed(&files[i], seal, is_of_this_boot, &was_read);
-	if (fits && was_read)
+	if (rc < 0)
+		return rc;
+	is_time_trusted = !must_read && str_starts(seal, first);
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = check_file(&files[i], seal, is_time_trusted, &was_read);
+	if (rc == 0 && was_read)
 		(void)base_seal_write(folder, files, count); /* only the next look takes longer */
-	return fits;
+	return rc;
 }
 
-bool base_seal_fits_all(const char *folder)
+/* The file that @line of a seal is about. */
+static int open_file(const char *folder, const char *line, struct base_file *ret)
 {
-	_cleanup_free_ char *seal = read_seal(folder);
+	_cleanup_free_ char *path = NULL;
+
+	/* A name with a slash would lead elsewhere. */
+	if (sscanf(line, "%15[a-z0-9] ", ret->name) != 1)
+		return -EBADMSG;
+	path = str_format("%s/%s", folder, ret->name);
+	ret->fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	return ret->fd >= 0 ? 0 : path ? judge(-errno) : -ENOMEM;
+}
+
+int base_seal_check_all(const char *folder)
+{
+	_cleanup_free_ char *seal = NULL;
 	struct base_file files[FILES_MAX];
-	char *line = seal, *rest = seal;
-	bool fits = seal != NULL;
+	int rc = read_seal(folder, &seal);
+	char *line, *rest = seal;
 	size_t count = 0;
 
 	(void)strsep(&rest, "\n");
-	while (fits && count < FILES_MAX && (line = strsep(&rest, "\n")) && *line) {
-		struct base_file *file = &files[count];
-		_cleanup_free_ char *path = NULL;
-
-		/* A name with a slash would lead elsewhere. */
-		fits = sscanf(line, "%15[a-z0-9] ", file->name) == 1;
-		path = fits ? str_format("%s/%s", folder, file->name) : NULL;
-		file->fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-		fits = file->fd >= 0;
-		count += fits;
+	while (rc == 0 && count < FILES_MAX && (line = strsep(&rest, "\n")) && *line) {
+		rc = open_file(folder, line, &files[count]);
+		count += rc == 0;
 	}
-	fits = fits && count > 0 && base_seal_fits(folder, files, count);
+	if (rc == 0)
+		rc = count > 0 ? base_seal_check(folder, files, count, false) : -EBADMSG;
 	for (size_t i = 0; i < count; i++)
 		(void)close(files[i].fd); /* only read */
-	return fits;
+	return rc;
 }

@@ -23,10 +23,19 @@ struct base_file {
 /* Write the seal of @folder, in the place of an older one. 0 or a negative errno. */
 int base_seal_write(const char *folder, const struct base_file *files, size_t count);
 
-/* Are the files as they were sealed? Seals anew what is, but had to be read. */
-bool base_seal_fits(const char *folder, const struct base_file *files, size_t count);
+/* Does this error of a look at the files come from what the host lacks just now? It says nothing of
+ * the files. */
+bool base_seal_is_passing(int error);
+
+/*
+ * Are the files as they were sealed? 0, and seals anew what is but had to be read; -EBADMSG when
+ * they are not; another error, which is passing, when that cannot be said. @must_read: what has not
+ * changed by its time, too.
+ */
+int base_seal_check(const char *folder, const struct base_file *files, size_t count,
+		    bool must_read);
 
 /* The same of all files that the seal of @folder names, of which there is one at least. */
-bool base_seal_fits_all(const char *folder);
+int base_seal_check_all(const char *folder);
 
 #endif

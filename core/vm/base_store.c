@@ -81,15 +81,12 @@ static int open_in(const char *folder, const char *name, int flags)
 	return fd >= 0 ? fd : path ? -errno : -ENOMEM;
 }
 
-char *base_key_read(const char *folder)
+int base_key_read(const char *folder, char **ret)
 {
 	_cleanup_free_ char *path = str_format("%s/" BASE_KEY, folder);
 	struct ktstr_error ignored;
-	char *text = NULL;
 
-	if (path && io_read_file(path, KEY_MAX, &text, NULL, &ignored) < 0)
-		return NULL;
-	return text;
+	return path ? io_read_file(path, KEY_MAX, ret, NULL, &ignored) : -ENOMEM;
 }
 
 static void memory_name(uint32_t node, char name[16])
@@ -128,13 +125,32 @@ static size_t list_files(const struct base *base, struct base_file files[FILES_M
 	return base->nodes + 2;
 }
 
-static bool is_whole(const struct base *base, const char *key)
+static int check_files(const struct base *base, const char *key)
 {
-	_cleanup_free_ char *found = base_key_read(base->folder);
+	_cleanup_free_ char *found = NULL;
 	struct base_file files[FILES_MAX];
+	int rc = base_key_read(base->folder, &found);
 
-	return found && strcmp(found, key) == 0 &&
-	       base_seal_fits(base->folder, files, list_files(base, files));
+	if (rc < 0)
+		return rc;
+	if (strcmp(found, key) != 0)
+		return -EBADMSG;
+	return base_seal_check(base->folder, files, list_files(base, files), false);
+}
+
+/* Open what is there, and look at it. */
+static int open_whole(struct base *base, const char *key, uint32_t nodes, struct ktstr_error *err)
+{
+	/* QEMU opens them for writing, though it never writes. */
+	int rc = open_files(base, nodes, O_RDWR);
+
+	if (rc == 0)
+		rc = check_files(base, key);
+	if (rc < 0 && base_seal_is_passing(rc))
+		return ktstr_fail(err, rc, "cannot read the saved VM '%s': %s", base->folder,
+				  strerror(-rc));
+	return rc == 0 ? 0
+		       : ktstr_fail(err, -EBADMSG, "the saved VM '%s' is damaged", base->folder);
 }
 
 int base_open(const char *store, const char *key, uint32_t nodes, struct base *ret,
@@ -149,11 +165,8 @@ int base_open(const char *store, const char *key, uint32_t nodes, struct base *r
 		return ktstr_fail(err, -ENOMEM, "cannot look for a saved VM: out of memory");
 	if (access(base.folder, F_OK) < 0)
 		rc = ktstr_fail(err, -ENOENT, "there is no saved VM of this kind");
-	/* QEMU opens them for writing, though it never writes. */
-	else if (open_files(&base, nodes, O_RDWR) < 0 || !is_whole(&base, key))
-		rc = ktstr_fail(err, -EBADMSG, "the saved VM '%s' is damaged", base.folder);
 	else
-		rc = 0;
+		rc = open_whole(&base, key, nodes, err);
 	if (rc < 0) {
 		base_done(&base);
 		return rc;
@@ -177,6 +190,13 @@ int base_id(const struct base *base, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
+bool base_is_damaged(const struct base *base)
+{
+	struct base_file files[FILES_MAX];
+
+	return base_seal_check(base->folder, files, list_files(base, files), true) == -EBADMSG;
+}
+
 static int make_store(const char *store, struct ktstr_error *err)
 {
 	int rc = 0;
@@ -191,17 +211,11 @@ static int make_store(const char *store, struct ktstr_error *err)
 		       : rc;
 }
 
-int base_lock(const char *store, const char *key, struct ktstr_error *err)
+/* The lock that lies at @path. */
+static int take_lock(const char *path, struct ktstr_error *err)
 {
-	_cleanup_free_ char *path =
-		str_format("%s/" BASE_LOCK_PREFIX "%016" PRIx64, store, base_key_hash(key));
-	_cleanup_close_ int fd = -1;
-	int rc = path ? make_store(store, err)
-		      : ktstr_fail(err, -ENOMEM, "cannot keep saved VMs: out of memory");
+	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
-	if (rc < 0)
-		return rc;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return ktstr_fail(err, -errno, "cannot open '%s': %s", path, strerror(errno));
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -212,6 +226,16 @@ int base_lock(const char *store, const char *key, struct ktstr_error *err)
 					  strerror(errno));
 	}
 	return steal_fd(&fd);
+}
+
+int base_lock(const char *store, const char *key, struct ktstr_error *err)
+{
+	_cleanup_free_ char *path =
+		str_format("%s/" BASE_LOCK_PREFIX "%016" PRIx64, store, base_key_hash(key));
+	int rc = path ? make_store(store, err)
+		      : ktstr_fail(err, -ENOMEM, "cannot keep saved VMs: out of memory");
+
+	return rc < 0 ? rc : take_lock(path, err);
 }
 
 int base_begin(const char *store, const char *key, const uint64_t *node_bytes, uint32_t nodes,
@@ -279,5 +303,36 @@ void base_discard(struct base *base)
 {
 	if (base->folder)
 		base_folder_remove(base->folder);
+	base_done(base);
+}
+
+/* Does what was opened stand there still, and not one that was made since? */
+static bool is_in_place(const struct base *base)
+{
+	_cleanup_free_ char *path = str_format("%s/" BASE_STATE, base->folder);
+	struct stat there, own;
+
+	return path && stat(path, &there) == 0 && fstat(base->state_fd, &own) == 0 &&
+	       there.st_dev == own.st_dev && there.st_ino == own.st_ino;
+}
+
+void base_remove(struct base *base)
+{
+	const char *name = strrchr(base->folder, '/') + 1;
+	int store = (int)(name - base->folder);
+	_cleanup_free_ char *lock_path =
+		str_format("%.*s" BASE_LOCK_PREFIX "%s", store, base->folder, name);
+	_cleanup_free_ char *aside =
+		str_format("%.*s" BASE_NEW_PREFIX "%s", store, base->folder, name);
+	struct ktstr_error ignored;
+	/* Who makes one anew has the lock, and then there is nothing to remove. */
+	_cleanup_close_ int lock = lock_path && aside ? take_lock(lock_path, &ignored) : -1;
+
+	if (lock >= 0 && is_in_place(base)) {
+		/* Nobody is to find a part of it. What is there is of one that was killed. */
+		base_folder_remove(aside);
+		if (rename(base->folder, aside) == 0)
+			base_folder_remove(aside);
+	}
 	base_done(base);
 }

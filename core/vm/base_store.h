@@ -49,10 +49,17 @@ uint64_t base_key_hash(const char *key);
 
 /*
  * The base of @key, with @nodes memory files. -ENOENT when there is none, -EBADMSG when the one
- * there is cannot be trusted; it stays until another one takes its place. Marks it as used.
+ * there is cannot be trusted; it stays until another one takes its place. Any other error says
+ * nothing of what is there. Marks it as used.
  */
 int base_open(const char *store, const char *key, uint32_t nodes, struct base *ret,
 	      struct ktstr_error *err);
+
+/* Do its files, all of them read, fit the seal no longer? False where that cannot be said. */
+bool base_is_damaged(const struct base *base);
+/* It is known to be bad: remove it, if it is the one that stands in its place still. @base is
+ * done. */
+void base_remove(struct base *base);
 
 /* Only who has the lock makes the base of @key; the folder of the store is made if need be. Returns
  * the lock, to be closed; -EBUSY when somebody else has it. */

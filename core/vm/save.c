@@ -7,7 +7,10 @@
  */
 #include <errno.h>
 #include <jansson.h>
+#include <string.h>
+#include <sys/wait.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "vm/internal.h"
 
@@ -41,15 +44,13 @@ static json_t *outgoing(const struct vm *vm)
 }
 
 /* Tell a QEMU that waits for it to take the machine. */
-static int take_machine(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err)
+static int take_machine(struct vm *vm, struct ktstr_error *err)
 {
-	int rc = qmp_handshake(vm->qmp, deadline_ns, err);
-
 	/* An incoming machine would announce its network cards for a while, by timers of the host's
 	 * clock, and there are none. */
-	if (rc == 0)
-		rc = qmp_send(vm->qmp, "migrate-set-parameters",
-			      json_pack("{s:i}", "announce-rounds", 0), err);
+	int rc = qmp_send(vm->qmp, "migrate-set-parameters",
+			  json_pack("{s:i}", "announce-rounds", 0), err);
+
 	if (rc == 0)
 		rc = qmp_send(vm->qmp, "migrate-set-capabilities", capabilities(), err);
 	if (rc == 0)
@@ -80,7 +81,7 @@ static int wait_status(struct vm *vm, const char *command, const char *wanted,
 			rc = 1;
 		for (size_t i = 0; status && failures[i]; i++)
 			if (strcmp(status, failures[i]) == 0)
-				rc = ktstr_fail(err, -EREMOTEIO, "QEMU: the VM's state is '%s'%s%s",
+				rc = ktstr_fail(err, -EBADMSG, "QEMU: the VM's state is '%s'%s%s",
 						status, why ? ": " : "", why ? why : "");
 		json_decref(answer);
 		if (rc != 0)
@@ -96,20 +97,42 @@ static int wait_status(struct vm *vm, const char *command, const char *wanted,
 	}
 }
 
+/* It was set up, was given a state, and gave up by itself: did it refuse that? One that was killed,
+ * or that the host has no room for at the moment, says nothing of it. */
+static bool has_refused(struct vm *vm, const char *words)
+{
+	static const int passing[] = { ENOMEM, EAGAIN, EMFILE, ENFILE, ENOSPC };
+	int status = vm_wait(vm);
+
+	if (!WIFEXITED(status) || WEXITSTATUS(status) == 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(passing); i++)
+		if (strstr(words, strerrordesc_np(passing[i])))
+			return false;
+	return true;
+}
+
 int vm_wait_restored(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err)
 {
 	static const char *const failures[] = { "internal-error", "io-error", "guest-panicked",
 						"shutdown", NULL };
+	int rc = vm_wait_ready(vm, deadline_ns, err);
 
-	int rc = take_machine(vm, deadline_ns, err);
-
+	if (rc < 0)
+		return rc;
+	rc = take_machine(vm, err);
 	/* It was stopped when it was saved. */
 	if (rc == 0)
 		rc = wait_status(vm, "query-status", "paused", failures, deadline_ns, err);
 	if (rc == 0)
 		rc = qmp_send(vm->qmp, "cont", NULL, err);
+	if (rc != -EPIPE)
+		return rc;
 	/* It says why it is gone. */
-	return rc == -EPIPE ? vm_fail_ended(vm, deadline_ns, err) : rc;
+	rc = vm_fail_ended(vm, deadline_ns, err);
+	if (rc == -EPIPE && has_refused(vm, err->text))
+		rc = err->code = -EBADMSG;
+	return rc;
 }
 
 int vm_save(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err)

@@ -76,8 +76,9 @@ int vm_start(const struct vm_spec *spec, struct vm **ret, struct ktstr_error *er
 int vm_wait_ready(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err);
 
 /*
- * After vm_start() from a saved machine: let it go on, at most until @deadline_ns.
- * -EREMOTEIO with QEMU's own words when it does not take that state, -EPIPE, -ETIMEDOUT.
+ * After vm_start() from a saved machine: let it go on, at most until @deadline_ns. -EBADMSG with
+ * QEMU's own words when it does not take that state; -EPIPE, -ETIMEDOUT, and other errors say
+ * nothing of the state.
  */
 int vm_wait_restored(struct vm *vm, uint64_t deadline_ns, struct ktstr_error *err);
 
@@ -109,7 +110,7 @@ enum vm_event vm_poll(struct vm *vm);
 /*
  * Stop the machine, and write the state of its devices into vm_files.state_fd; its memory is in the
  * other files already. Then the VM is of no more use but to vm_quit(). At most until @deadline_ns
- * (CLOCK_MONOTONIC); -EREMOTEIO with QEMU's own words.
+ * (CLOCK_MONOTONIC); -EREMOTEIO or -EBADMSG with QEMU's own words.
  *
  * A helper of QEMU's does the writing: the file is whole when vm_stderr_fd() has come to its end,
  * which QEMU and all its helpers have as their own. It is empty when it could not be written.

@@ -158,6 +158,42 @@ case_one_that_qemu_refuses_is_not_tried_twice() {
 	expect_nothing_left
 }
 
+# What the host lacks for a moment is no fault of the saved VM's, which replays have no other than.
+case_a_passing_failure_costs_no_saved_vm() {
+	local id how
+	cat >"$work/qemu" <<-'END'
+		#!/bin/bash
+		if [[ "$*" =~ -incoming ]]; then
+			[[ ! -e $KTSTR_E2E_MARK/poor ]] || ulimit -v 900000
+			[[ ! -e $KTSTR_E2E_MARK/killed ]] || kill -KILL $$
+		fi
+		exec qemu-system-x86_64 "$@"
+	END
+	chmod +x "$work/qemu"
+	export KTSTR_QEMU=$work/qemu
+	own_cache
+	passes --seed 1 --run-dir "$work/recorded"
+	says_how "$first"
+	ktstr bases list --output json
+	id=$(jq -r '.bases[0].name' "$work/out")
+	for how in poor killed; do
+		touch "$work/$how"
+		ktstr replay "$work/recorded" --run-dir "$work/again"
+		expect_status 3
+		expect_says 'this run cannot start from a saved VM: QEMU ended with'
+		expect_bases 1
+		passes
+		says_how "$boots"
+		expect_bases 1
+		expect_json ".bases[0].name == \"$id\""
+		rm "$work/$how"
+	done
+	ktstr replay "$work/recorded" --run-dir "$work/again"
+	expect_status 0
+	expect_says '^identical: '
+	expect_nothing_left
+}
+
 # As one whose clocks are wrong may be: it goes on, and its guest never says a word.
 case_one_whose_guest_stays_silent_is_not_tried_twice() {
 	cat >"$work/qemu" <<-'END'

@@ -3,7 +3,8 @@
  * Stands in for QEMU in test_vm.c and others: takes the same command line, and what it does is the
  * word that it gets as the kernel's command line (-append), or, when it is to be restored, as
  * FAKE_QEMU in its environment. What stands in it behind a | is what a guest writes where it stands
- * still. "record" and "failing" write to COM1 all that they are told.
+ * still. "record" and "failing" write to COM1 all that they are told. "ends:" ends over a machine
+ * that comes in, with the words behind it, or by a signal where there are none.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -77,6 +78,12 @@ static void answer(const struct fake *fake, const json_t *message)
 	if (strcmp(command, "stop") == 0 && strcmp(fake->mode, "refuse") == 0) {
 		dprintf(fake->qmp_fd, "{\"error\": {\"desc\": \"not now\"}, \"id\": %lld}\r\n", id);
 		return;
+	}
+	if (strcmp(command, "migrate-incoming") == 0 && strncmp(fake->mode, "ends:", 5) == 0) {
+		if (!fake->mode[5])
+			(void)raise(SIGKILL);
+		fprintf(stderr, "%s\n", fake->mode + 5);
+		exit(1);
 	}
 	if (strcmp(command, "stop") == 0)
 		say_event(fake, "STOP", "");

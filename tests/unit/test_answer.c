@@ -60,6 +60,15 @@ Test(answer, a_vm_that_resets_itself_is_broken)
 {
 	struct vm *vm = start("reason:guest-reset");
 
+	cr_expect_eq(answer_wait(vm, -1, LONG_NS, &err), -EBADMSG);
+	cr_expect_str_eq(err.text, "the restored VM broke before its guest said anything");
+	vm_free(vm);
+}
+
+Test(answer, a_qemu_that_cannot_go_on_says_nothing_of_the_guest)
+{
+	struct vm *vm = start("reason:host-error");
+
 	cr_expect_eq(answer_wait(vm, -1, LONG_NS, &err), -EPIPE);
 	cr_expect_str_eq(err.text, "the restored VM broke before its guest said anything");
 	vm_free(vm);

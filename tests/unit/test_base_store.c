@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -263,6 +264,86 @@ Test(base_store, removes_what_a_killed_one_left_and_what_is_discarded)
 	free(left);
 	free(others);
 	free(lock_path);
+	folder_remove(store);
+}
+
+static int open_base(const char *store, struct base *ret)
+{
+	return base_open(store, KEY, 2, ret, &err);
+}
+
+/* Somebody else may have found out before, and have made another one. */
+Test(base_store, removes_only_the_one_that_is_bad)
+{
+	char *store = folder_new(), *state;
+	struct base bad, other;
+	int lock;
+
+	make_base(store, KEY);
+	cr_assert_eq(open_base(store, &bad), 0, "%s", err.text);
+	make_base(store, KEY);
+	base_remove(&bad);
+	cr_expect_eq(look(store, KEY), 0, "the new one is gone");
+
+	cr_assert_eq(open_base(store, &bad), 0, "%s", err.text);
+	lock = base_lock(store, KEY, &err);
+	base_remove(&bad);
+	cr_expect_eq(look(store, KEY), 0, "it is gone while another one is made");
+	(void)close(lock);
+
+	cr_assert_eq(open_base(store, &bad), 0, "%s", err.text);
+	cr_assert_eq(open_base(store, &other), 0, "%s", err.text);
+	state = find(store, "state");
+	base_remove(&bad);
+	cr_expect_eq(look(store, KEY), -ENOENT);
+	cr_expect_lt(access(state, F_OK), 0);
+	base_remove(&other); /* which is gone */
+	cr_expect_eq(look(store, KEY), -ENOENT);
+	free(state);
+	folder_remove(store);
+}
+
+/* What cannot be read just now may be as good as ever. */
+Test(base_store, is_not_damaged_for_want_of_descriptors)
+{
+	char *store = folder_new();
+	struct base_pruned pruned;
+	struct rlimit limit, few;
+	struct base base;
+	int next;
+
+	make_base(store, KEY);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	next = dup(STDIN_FILENO);
+	cr_assert_geq(next, 0);
+	(void)close(next);
+	few = (struct rlimit){ .rlim_cur = (rlim_t)next + 2, .rlim_max = limit.rlim_max };
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	cr_expect_eq(open_base(store, &base), -EMFILE);
+	cr_expect(strstr(err.text, "cannot read the saved VM"), "%s", err.text);
+	cr_expect_eq(base_prune(store, UINT64_MAX, BASE_PRUNE_DAMAGED, &pruned, &err), -EMFILE);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	cr_expect_eq(look(store, KEY), 0);
+	folder_remove(store);
+}
+
+/* One whose bytes have changed behind an unchanged time is found out by reading alone. */
+Test(base_store, tells_damage_by_reading)
+{
+	char *store = folder_new(), *state;
+	struct base base;
+	int fd;
+
+	make_base(store, KEY);
+	cr_assert_eq(open_base(store, &base), 0, "%s", err.text);
+	cr_expect_not(base_is_damaged(&base));
+	state = find(store, "state");
+	fd = open(state, O_RDWR | O_CLOEXEC);
+	cr_assert_eq(pwrite(fd, "X", 1, 2), 1);
+	(void)close(fd);
+	cr_expect(base_is_damaged(&base));
+	base_done(&base);
+	free(state);
 	folder_remove(store);
 }
 

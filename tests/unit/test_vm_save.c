@@ -159,7 +159,7 @@ Test(vm_save, tells_why_a_machine_cannot_be_saved)
 {
 	struct vm *vm = start(false, false, "failing");
 
-	cr_expect_eq(vm_save(vm, later(), &err), -EREMOTEIO);
+	cr_expect_eq(vm_save(vm, later(), &err), -EBADMSG);
 	cr_expect_str_eq(err.text, "QEMU: the VM's state is 'failed': no luck");
 	vm_free(vm);
 }
@@ -168,9 +168,35 @@ Test(vm_save, tells_why_a_machine_cannot_be_restored)
 {
 	struct vm *vm = start(false, true, "failing");
 
-	cr_expect_eq(vm_wait_restored(vm, later(), &err), -EREMOTEIO);
+	cr_expect_eq(vm_wait_restored(vm, later(), &err), -EBADMSG);
 	cr_expect_str_eq(err.text, "QEMU: the VM's state is 'internal-error': no luck");
 	vm_free(vm);
+}
+
+/* Only a QEMU that ends by itself over the state has refused it. */
+Test(vm_save, knows_a_refusal_from_a_passing_failure)
+{
+	static const struct {
+		const char *mode;
+		int rc;
+		const char *words;
+	} cases[] = {
+		{ "ends:load of migration failed: Invalid argument", -EBADMSG,
+		  "QEMU ended with exit status 1: load of migration failed: Invalid argument" },
+		{ "ends:allocate 4096 bytes: Cannot allocate memory", -EPIPE,
+		  "QEMU ended with exit status 1: allocate 4096 bytes: Cannot allocate memory" },
+		{ "ends:", -EPIPE, "QEMU ended with signal 9: it said nothing" },
+		{ "bad option", -EPIPE, "QEMU ended with exit status 1: fake: " },
+		{ "killed", -EPIPE, "QEMU ended with signal 9: it said nothing" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct vm *vm = start(false, true, cases[i].mode);
+
+		cr_expect_eq(vm_wait_restored(vm, later(), &err), cases[i].rc, "%s", err.text);
+		cr_expect(str_starts(err.text, cases[i].words), "%s", err.text);
+		vm_free(vm);
+	}
 }
 
 Test(vm_save, refuses_a_machine_without_a_place_for_its_state)
