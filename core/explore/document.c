@@ -80,6 +80,7 @@ json_t *explore_document(const struct exploration *x)
 		[EXPLORE_END_INTERRUPTED] = "interrupted",
 		[EXPLORE_END_ERRORS] = "errors",
 		[EXPLORE_END_BROKEN] = "broken",
+		[EXPLORE_END_LOST] = "lost",
 	};
 	_cleanup_free_ char *resume = explore_resume_command(x);
 	const struct tally *tally = &x->tally;

@@ -103,6 +103,23 @@ static void tell_run(const struct pool_result *result, bool is_first)
 			 signature->text);
 }
 
+/* A run that was ended by a signal that came to it alone says nothing about its seed. */
+static int take_interrupted(struct exploration *x, uint64_t seed, struct ktstr_error *err)
+{
+	int rc = again_add(&x->again, seed);
+
+	remove_run(x, seed);
+	if (rc < 0)
+		return no_memory(err);
+	if (rc == 1)
+		log_warning("seed %" PRIu64 ": its run was ended by a signal; it is run once more",
+			    seed);
+	else
+		log_error("seed %" PRIu64 ": its run was ended by a signal twice; it is left out",
+			  seed);
+	return 0;
+}
+
 /* Take up what came of a run. */
 static int take_result(struct exploration *x, const struct pool_result *result,
 		       struct ktstr_error *err)
@@ -113,10 +130,8 @@ static int take_result(struct exploration *x, const struct pool_result *result,
 	struct tally_change change;
 	int rc;
 
-	if (result->is_interrupted) {
-		remove_run(x, result->tag);
-		return 0;
-	}
+	if (result->is_interrupted)
+		return take_interrupted(x, result->tag, err);
 	explore_tell_messages(x, result->messages);
 	rc = journal_add(x->journal, &entry, err);
 	if (rc < 0)
@@ -148,13 +163,24 @@ static int fill_pool(struct exploration *x, uint64_t *next, bool *has_next)
 {
 	int rc = 0;
 
-	while (*has_next && !pool_is_full(x->pool) && rc == 0) {
+	while ((again_waits(&x->again) || *has_next) && !pool_is_full(x->pool) && rc == 0) {
+		uint64_t seed;
+		bool is_again = again_take(&x->again, &seed);
+
+		if (!is_again)
+			seed = *next;
 		rc = subject_check(&x->subject, &x->err);
 		if (rc == 0)
-			rc = start_run(x, *next, &x->err);
-		*has_next = *next < x->tally.last && tally_next(&x->tally, *next + 1, next);
+			rc = start_run(x, seed, &x->err);
+		if (!is_again)
+			*has_next = seed < x->tally.last && tally_next(&x->tally, seed + 1, next);
 	}
 	return rc;
+}
+
+static uint64_t count_left(const struct exploration *x)
+{
+	return x->tally.last - x->tally.first + 1 - x->tally.done;
 }
 
 static int explore_seeds(struct exploration *x)
@@ -180,6 +206,8 @@ static int explore_seeds(struct exploration *x)
 	}
 	if (rc < 0)
 		x->end = EXPLORE_END_BROKEN;
+	else if (x->end == EXPLORE_END_ALL && count_left(x) > 0)
+		x->end = EXPLORE_END_LOST;
 	return rc;
 }
 
@@ -197,7 +225,9 @@ static void end_runs(struct exploration *x)
 
 		if (rc == -EINTR)
 			break;
-		if (rc == 1)
+		if (rc == 1 && result.is_interrupted)
+			remove_run(x, result.tag);
+		else if (rc == 1)
 			(void)take_result(x, &result, &ignored);
 	}
 	pool_free(steal_ptr(x->pool));
@@ -298,6 +328,12 @@ static void tell_end(const struct exploration *x)
 		log_error("%s", x->err.text);
 		if (x->err.code == -ESTALE)
 			return;
+		break;
+	case EXPLORE_END_LOST:
+		log_error("%" PRIu64 " of %" PRIu64 " seeds were not run, because a signal ended "
+			  "their runs twice",
+			  count_left(x), x->tally.last - x->tally.first + 1);
+		break;
 	}
 	log_note("it goes on by: %s", command ? command : "the same command with --run-dir");
 }
@@ -313,6 +349,7 @@ static void exploration_done(struct exploration *x)
 	words_done(&x->told);
 	free(x->folder);
 	free(x->text);
+	again_done(&x->again);
 	signals_done(&x->signals);
 }
 
@@ -320,7 +357,7 @@ static void exploration_done(struct exploration *x)
 static int explore(struct exploration *x)
 {
 	struct ktstr_error err;
-	bool is_good;
+	bool is_good, is_over;
 
 	show_progress(x);
 	(void)explore_seeds(x); /* said by x->end */
@@ -328,10 +365,11 @@ static int explore(struct exploration *x)
 	x->elapsed_ns = clock_monotonic_ns() - x->start_ns;
 	tally_sort(&x->tally);
 	is_good = x->end == EXPLORE_END_ALL || x->end == EXPLORE_END_FAILURE;
+	is_over = is_good || x->end == EXPLORE_END_LOST;
 	x->told_ns = 0;
 	show_progress(x);
 	live_done(x->observe.live, is_good);
-	if (x->spec->is_shrinking && is_good)
+	if (x->spec->is_shrinking && is_over)
 		shrink_run(x);
 	tell_end(x);
 	observe_done(&x->observe, is_good);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "explore/again.h"
 #include "explore/explore.h"
 #include "explore/journal.h"
 #include "explore/pool.h"
@@ -20,11 +21,12 @@
 #define EXPLORE_ERRORS_MAX 5u
 
 enum explore_end {
-	EXPLORE_END_ALL,     /* all seeds were run */
+	EXPLORE_END_ALL,     /* nothing is left to be run */
 	EXPLORE_END_FAILURE, /* --until-fail */
 	EXPLORE_END_INTERRUPTED,
 	EXPLORE_END_ERRORS, /* EXPLORE_ERRORS_MAX in a row */
 	EXPLORE_END_BROKEN, /* by exploration.err */
+	EXPLORE_END_LOST,   /* seeds were left out whose runs were ended by signals of their own */
 };
 
 struct shrunk;
@@ -42,6 +44,7 @@ struct exploration {
 	struct tally tally;
 	uint32_t jobs; /* at once */
 	struct pool *pool;
+	struct again again;
 	struct signals signals;
 	struct observe observe;
 	uint64_t start_ns;   /* CLOCK_MONOTONIC: of this process's first run */
@@ -66,6 +69,7 @@ char *explore_again_command(const struct exploration *x, const struct tally_grou
 /* Show each of the messages of a run that was not shown yet, but for numbers. */
 void explore_tell_messages(struct exploration *x, const char *messages);
 
+/* Never a PASS unless all seeds were run. */
 uint32_t explore_outcome(const struct exploration *x);
 int explore_exit_code(const struct exploration *x);
 

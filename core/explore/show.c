@@ -75,9 +75,10 @@ uint32_t explore_outcome(const struct exploration *x)
 {
 	uint32_t outcome = tally_outcome(&x->tally);
 
-	if (x->end == EXPLORE_END_ALL || outcome == KTSTR_OUTCOME_FAIL)
-		return outcome;
-	return KTSTR_OUTCOME_ERROR;
+	bool is_whole =
+		x->end == EXPLORE_END_ALL && x->tally.done == x->tally.last - x->tally.first + 1;
+
+	return is_whole || outcome == KTSTR_OUTCOME_FAIL ? outcome : KTSTR_OUTCOME_ERROR;
 }
 
 int explore_exit_code(const struct exploration *x)

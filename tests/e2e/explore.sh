@@ -118,6 +118,66 @@ case_interrupted_goes_on() {
 	expect_nothing_left
 }
 
+# The pid of a process that does a run of its own for $pid and is another one than $1; its QEMU runs.
+run_pid() {
+	local candidate qemu _
+	for _ in $(seq 600); do
+		candidate=$(pgrep -P "$pid" | head -1) || :
+		qemu=$([[ -z $candidate ]] || pgrep -P "$candidate" qemu) || :
+		if [[ -n $qemu && $candidate != "$1" ]]; then
+			printf '%s\n' "$candidate"
+			return
+		fi
+		sleep 0.05
+	done
+	fail "there is no run"
+}
+
+# One that takes a while: in the host's time it sleeps, so nothing outruns the script.
+lasting() {
+	scenario small <<-END
+		scenario: {plugin: cpu_hog, cgroups: 1, workers: 1, duration: 3s}
+		vm: {clock: host, topology: {numa: 1, llcs: 1, cores: 1, threads: 1}}
+		checkers: [seed_rule]
+	END
+}
+
+case_a_run_that_was_killed_is_run_again() {
+	local first
+	lasting
+	start_explore --clock host --seeds 1..2 -j 1
+	first=$(run_pid 0)
+	kill -TERM "$first"
+	finish
+	expect_status 0
+	expect_says 'warning: seed 1: its run was ended by a signal; it is run once more'
+	expect_says '^PASS: 0 of 2 seeds failed; '
+	[[ $(journal_seeds) == '1 2' ]] || fail "the journal has: $(journal_seeds)"
+	expect_nothing_left
+}
+
+case_a_seed_that_was_left_out_is_no_pass() {
+	local first second
+	lasting
+	start_explore --clock host --seeds 1..2 -j 1
+	first=$(run_pid 0)
+	kill -TERM "$first"
+	second=$(run_pid "$first")
+	kill -TERM "$second"
+	finish
+	expect_status 3
+	expect_says 'error: seed 1: its run was ended by a signal twice; it is left out'
+	expect_says 'error: 1 of 2 seeds were not run, because a signal ended their runs twice'
+	expect_says "note: it goes on by: ktstr explore $file .*--seeds 1\.\.2 --run-dir $work/x$"
+	expect_says '^ERROR: 0 of 1 seeds failed, 1 of 2 were not run; '
+	jq -e '.end == "lost" and .outcome == "ERROR" and .done == 1' "$work/x/exploration.json" >/dev/null ||
+		fail "the document is not right"
+	expect_nothing_left
+	explore --clock host --seeds 1..2
+	expect_status 0
+	[[ $(journal_seeds) == '1 2' ]] || fail "the journal has: $(journal_seeds)"
+}
+
 case_killed_leaves_no_process() {
 	ruled ''
 	start_explore --seeds 1..50 -j 2

@@ -14,6 +14,8 @@
 #include "base/io.h"
 #include "base/str.h"
 #include "config/yaml.h"
+#include "explore/again.h"
+#include "explore/internal.h"
 #include "explore/place.h"
 #include "explore/pool.h"
 #include "explore/subject.h"
@@ -49,6 +51,60 @@ static bool is_there(const char *name)
 	_cleanup_free_ char *path = str_format("%s/%s", folder, name);
 
 	return access(path, F_OK) == 0;
+}
+
+/* What is run once more. */
+
+Test(again, is_once_for_each_seed_in_their_order)
+{
+	struct again again = { 0 };
+	uint64_t seed = 0;
+
+	cr_expect_not(again_waits(&again));
+	cr_expect_not(again_take(&again, &seed));
+	cr_expect_eq(again_add(&again, 7), 1);
+	cr_expect_eq(again_add(&again, 3), 1);
+	cr_expect(again_waits(&again));
+	cr_expect(again_take(&again, &seed));
+	cr_expect_eq(seed, 7);
+	cr_expect_eq(again_add(&again, 7), 0, "it is run a third time");
+	cr_expect(again_take(&again, &seed));
+	cr_expect_eq(seed, 3);
+	cr_expect_not(again_take(&again, &seed));
+	again_done(&again);
+	cr_expect_not(again_waits(&again));
+}
+
+/* What the outcome of all is. */
+
+static uint32_t outcome_of(enum explore_end end, uint32_t of_first, bool has_second)
+{
+	struct exploration x = { .end = end };
+	struct journal_entry entry = { .seed = 1, .signature = { .outcome = of_first } };
+	struct tally_change ignored;
+	uint32_t outcome;
+
+	cr_assert_eq(tally_init(&x.tally, 1, 2), 0);
+	tally_add(&x.tally, &entry, &ignored);
+	entry = (struct journal_entry){ .seed = 2, .signature = { .outcome = KTSTR_OUTCOME_PASS } };
+	if (has_second)
+		tally_add(&x.tally, &entry, &ignored);
+	outcome = explore_outcome(&x);
+	tally_done(&x.tally);
+	return outcome;
+}
+
+Test(explore, passes_only_where_all_seeds_were_run)
+{
+	cr_expect_eq(outcome_of(EXPLORE_END_ALL, KTSTR_OUTCOME_PASS, true), KTSTR_OUTCOME_PASS);
+	cr_expect_eq(outcome_of(EXPLORE_END_ALL, KTSTR_OUTCOME_PASS, false), KTSTR_OUTCOME_ERROR);
+	for (int end = EXPLORE_END_FAILURE; end <= EXPLORE_END_LOST; end++) {
+		cr_expect_eq(outcome_of(end, KTSTR_OUTCOME_PASS, false), KTSTR_OUTCOME_ERROR, "%d",
+			     end);
+		cr_expect_eq(outcome_of(end, KTSTR_OUTCOME_FAIL, false), KTSTR_OUTCOME_FAIL, "%d",
+			     end);
+	}
+	cr_expect_eq(outcome_of(EXPLORE_END_ALL, KTSTR_OUTCOME_FAIL, false), KTSTR_OUTCOME_FAIL);
 }
 
 /* What is explored. */
