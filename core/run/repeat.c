@@ -18,10 +18,12 @@
 #include "report/checkers.h"
 #include "report/compare.h"
 #include "report/difference.h"
+#include "report/facts.h"
 #include "report/meta.h"
 #include "report/report.h"
 #include "report/stream.h"
 #include "report/table.h"
+#include "run/alike.h"
 #include "run/finish.h"
 #include "run/record.h"
 #include "run/seed.h"
@@ -54,7 +56,8 @@ struct repeating {
 	struct signals signals;
 	bool is_interrupted;
 	struct difference *difference; /* NULL: none was looked for */
-	uint32_t differs[2];	       /* the runs that it is about, from 1 */
+	uint32_t differs[2];	       /* the first two that are not the same, from 1; 0: none */
+	char *reason;		       /* why these differ; NULL: not known */
 };
 
 static int no_memory(struct ktstr_error *err)
@@ -92,6 +95,12 @@ static int choose_words(const struct repeating *r, struct run_options *ret, char
 	ret->words = *ret_words = words;
 	ret->word_count = count;
 	return 0;
+}
+
+/* One that did not come to its first frame says nothing that another could be held against. */
+static bool has_stream(const struct turn *turn)
+{
+	return turn->run_path && turn->stream.frames > 0;
 }
 
 /* What is kept of @single. */
@@ -170,7 +179,7 @@ static uint32_t find_other(const struct repeating *r, uint32_t *ret_first)
 {
 	*ret_first = 0;
 	for (uint32_t i = 0; i < r->count; i++) {
-		if (!r->turns[i].run_path)
+		if (!has_stream(&r->turns[i]))
 			continue;
 		if (*ret_first == 0)
 			*ret_first = i + 1;
@@ -180,14 +189,40 @@ static uint32_t find_other(const struct repeating *r, uint32_t *ret_first)
 	return 0;
 }
 
+/* Those that did not start from the same machine were never the same. */
+static int find_reason(struct repeating *r, const struct difference_input inputs[2],
+		       struct ktstr_error *err)
+{
+	struct facts *facts[2] = { NULL, NULL };
+	const char *bases[2];
+	struct str text = { 0 };
+	int rc = 0;
+
+	for (int i = 0; i < 2 && rc == 0; i++) {
+		rc = facts_read(inputs[i].runfile_fd, inputs[i].name, &facts[i], err);
+		bases[i] = rc == 0 && facts[i]->meta ? facts[i]->meta->base : "";
+	}
+	if (rc == 0 && alike_add_bases(r->differs, bases, &text) < 0)
+		rc = no_memory(err);
+	if (rc == 0 && text.length > 0) {
+		r->reason = strdup(str_text(&text));
+		rc = r->reason ? 0 : no_memory(err);
+	}
+	str_done(&text);
+	facts_free(facts[0]);
+	facts_free(facts[1]);
+	return rc;
+}
+
 static int find_difference(struct repeating *r, struct ktstr_error *err)
 {
 	_cleanup_close_ int first_fd = -1;
 	_cleanup_close_ int other_fd = -1;
 	uint32_t first, other = find_other(r, &first);
 	struct difference_input inputs[2];
+	int rc;
 
-	if (other == 0 || !r->must_be_same)
+	if (other == 0)
 		return 0;
 	r->differs[0] = first;
 	r->differs[1] = other;
@@ -198,7 +233,8 @@ static int find_difference(struct repeating *r, struct ktstr_error *err)
 	if (first_fd < 0 || other_fd < 0)
 		return ktstr_fail(err, -errno, "cannot open '%s': %s",
 				  inputs[first_fd < 0 ? 0 : 1].name, strerror(errno));
-	return difference_find(inputs, &r->difference, err);
+	rc = find_reason(r, inputs, err);
+	return rc == 0 && r->must_be_same ? difference_find(inputs, &r->difference, err) : rc;
 }
 
 /* How often the stream of run @index, from 0, came; 0 when an earlier run has it, too. */
@@ -207,9 +243,9 @@ static uint32_t count_stream(const struct repeating *r, uint32_t index)
 	const struct turn *turn = &r->turns[index];
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < r->count && turn->run_path; i++) {
-		bool is_same =
-			r->turns[i].run_path && stream_is_same(&r->turns[i].stream, &turn->stream);
+	for (uint32_t i = 0; i < r->count && has_stream(turn); i++) {
+		bool is_same = has_stream(&r->turns[i]) &&
+			       stream_is_same(&r->turns[i].stream, &turn->stream);
 
 		if (is_same && i < index)
 			return 0;
@@ -227,6 +263,15 @@ static uint32_t count_streams(const struct repeating *r)
 	return count;
 }
 
+static struct alike alike(const struct repeating *r)
+{
+	struct alike alike = { .runs = r->count, .streams = count_streams(r) };
+
+	for (uint32_t i = 0; i < r->count; i++)
+		alike.with_stream += has_stream(&r->turns[i]);
+	return alike;
+}
+
 static uint32_t count_outcome(const struct repeating *r, uint32_t outcome)
 {
 	uint32_t count = 0;
@@ -237,10 +282,11 @@ static uint32_t count_outcome(const struct repeating *r, uint32_t outcome)
 }
 
 /* Folded as those of a comparison are; runs that were left out are errors, streams that must be the
- * same and are not, a failure. */
+ * same and are not, a failure, and where that is not known, an error. */
 static int exit_code_of(const struct repeating *r, int *ret, struct ktstr_error *err)
 {
 	_cleanup_free_ uint32_t *outcomes = calloc((size_t)r->count + 1, sizeof(*outcomes));
+	const struct alike streams = alike(r);
 	size_t count = 0;
 
 	if (!outcomes)
@@ -249,15 +295,17 @@ static int exit_code_of(const struct repeating *r, int *ret, struct ktstr_error 
 		outcomes[count++] = r->turns[i].is_done ? r->turns[i].outcome : KTSTR_OUTCOME_ERROR;
 	if (r->difference)
 		outcomes[count++] = KTSTR_OUTCOME_FAIL;
+	else if (r->must_be_same && !alike_is_known(&streams))
+		outcomes[count++] = KTSTR_OUTCOME_ERROR;
 	*ret = verdict_exit_code(compare_outcome(outcomes, count));
 	return 0;
 }
 
 static json_t *turn_json(const struct turn *turn, uint32_t number)
 {
-	json_t *stream = turn->run_path ? json_pack("{ss sI}", "digest", turn->stream.digest,
-						    "frames", (json_int_t)turn->stream.frames)
-					: json_null();
+	json_t *stream = has_stream(turn) ? json_pack("{ss sI}", "digest", turn->stream.digest,
+						      "frames", (json_int_t)turn->stream.frames)
+					  : json_null();
 
 	return json_pack("{sI ss sb si so so so sf}", "number", (json_int_t)number, "outcome",
 			 outcome_name(turn->outcome), "is_done", turn->is_done, "exit_code",
@@ -277,7 +325,7 @@ static json_t *streams_json(const struct repeating *r)
 		if (!numbers)
 			continue;
 		for (uint32_t k = i; numbers && k < r->count; k++)
-			if (r->turns[k].run_path &&
+			if (has_stream(&r->turns[k]) &&
 			    stream_is_same(&r->turns[i].stream, &r->turns[k].stream))
 				json_add(&numbers, json_integer(k + 1));
 		json_add(&list, json_pack("{ss so}", "digest", r->turns[i].stream.digest, "runs",
@@ -300,13 +348,15 @@ static json_t *difference_or_null(const struct repeating *r)
 
 static json_t *document(const struct repeating *r, int exit_code)
 {
+	const struct alike streams = alike(r);
 	json_t *runs = json_array();
 
 	for (uint32_t i = 0; i < r->count; i++)
 		json_add(&runs, turn_json(&r->turns[i], i + 1));
-	return json_pack("{si ss si so so so}", "schema_version", REPORT_SCHEMA_VERSION, "kind",
-			 "repeat", "exit_code", exit_code, "runs", runs, "streams", streams_json(r),
-			 "difference", difference_or_null(r));
+	return json_pack("{si ss si so sb so so so}", "schema_version", REPORT_SCHEMA_VERSION,
+			 "kind", "repeat", "exit_code", exit_code, "runs", runs, "is_identical",
+			 alike_is_known(&streams), "streams", streams_json(r), "difference",
+			 difference_or_null(r), "reason", json_text(r->reason));
 }
 
 /* In the folder of all runs, when there is one. */
@@ -329,7 +379,8 @@ static int add_summary(const struct repeating *r, struct str *out)
 	static const uint32_t outcomes[] = { KTSTR_OUTCOME_PASS, KTSTR_OUTCOME_SKIP,
 					     KTSTR_OUTCOME_UNDECIDED, KTSTR_OUTCOME_FAIL,
 					     KTSTR_OUTCOME_ERROR };
-	uint32_t streams = count_streams(r), left_out = r->count;
+	const struct alike streams = alike(r);
+	uint32_t left_out = r->count;
 	const char *separator = ": ";
 	int rc = str_addf(out, "\n%" PRIu32 " runs", r->count);
 
@@ -344,11 +395,13 @@ static int add_summary(const struct repeating *r, struct str *out)
 	}
 	if (rc == 0 && left_out > 0)
 		rc = str_addf(out, "%s%" PRIu32 " left out", separator, left_out);
-	if (rc == 0 && streams == 1)
-		rc = str_add(out, "; one stream, the same in all\n");
-	else if (rc == 0)
-		rc = str_addf(out, "; %" PRIu32 " different streams\n", streams);
-	return rc;
+	if (rc == 0)
+		rc = str_add(out, "; ");
+	if (rc == 0)
+		rc = alike_add(&streams, out);
+	if (rc == 0)
+		rc = str_add(out, "\n");
+	return rc == 0 && r->reason ? str_addf(out, "%s\n", r->reason) : rc;
 }
 
 static int show_text(const struct repeating *r, struct ktstr_error *err)
@@ -427,6 +480,7 @@ static void repeating_done(struct repeating *r)
 		free(r->turns[i].run_path);
 	}
 	difference_free(r->difference);
+	free(r->reason);
 	free(r->turns);
 	free(r->folder);
 	signals_done(&r->signals);

@@ -47,8 +47,8 @@ case_a_repeated_run_is_identical() {
 	[[ $(grep -cE '^run  [123]  PASS +stream [0-9a-f]{16} \([0-9]+ frames\) ' "$work/out") == 3 ]] ||
 		fail "not one line for each run"
 	expect_says '^3 runs: 3 PASS; one stream, the same in all$'
-	jq -e '.kind == "repeat" and .exit_code == 0 and .difference == null and (.streams | length) == 1 and
-		.streams[0].runs == [1, 2, 3] and (.runs | map(.outcome)) == ["PASS", "PASS", "PASS"]' \
+	jq -e '.kind == "repeat" and .exit_code == 0 and .difference == null and (.streams | length) == 1 and .is_identical and
+		.reason == null and .streams[0].runs == [1, 2, 3] and (.runs | map(.outcome)) == ["PASS", "PASS", "PASS"]' \
 		"$work/run/repeat.json" >/dev/null || fail "the document was not kept"
 	# One seed for all, which the command of each names.
 	[[ $(jq -r .command "$work"/run/[123]/verdict.json | grep -oE -- '--seed [0-9]+' | sort -u | wc -l) == 1 ]] ||
@@ -56,6 +56,25 @@ case_a_repeated_run_is_identical() {
 	if jq -r .command "$work/run/2/verdict.json" | grep -E -- '--repeat|--expect'; then
 		fail "the command of one run runs several"
 	fi
+	expect_nothing_left
+}
+
+# The second VM does not start, so there is nothing that the first one could be the same as.
+case_one_run_alone_is_identical_to_none() {
+	hog
+	cat >"$work/qemu" <<-END
+		#!/bin/sh
+		[ ! -e "$work/second" ] || exit 1
+		: >"$work/\$([ -e "$work/first" ] && echo second || echo first)"
+		[ ! -e "$work/second" ] || exit 1
+		exec qemu-system-x86_64 "\$@"
+	END
+	chmod +x "$work/qemu"
+	KTSTR_QEMU=$work/qemu ktstr run "$file" --quiet --cold --repeat 2 --expect-identical --run-dir "$work/run"
+	expect_status 3
+	expect_says '^2 runs: 1 PASS, 1 ERROR; nothing to compare$'
+	expect_says_not 'the same in all'
+	jq -e '.is_identical == false and .exit_code == 3' "$work/run/repeat.json" >/dev/null || fail "the document is not right"
 	expect_nothing_left
 }
 

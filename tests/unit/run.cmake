@@ -41,3 +41,4 @@ add_dependencies(test_run_check ktstr-judge checker_gap checker_starvation scena
 ktstr_unit_test(checksum ktstr_run)
 ktstr_unit_test(recorded ktstr_run)
 ktstr_unit_test(until ktstr_run)
+ktstr_unit_test(alike ktstr_run)
