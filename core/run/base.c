@@ -279,9 +279,13 @@ static int open_kind(const struct kind *kind, struct base *ret, struct ktstr_err
 /* It was not there: make it. */
 static int make_and_open(const struct kind *kind, struct base *ret, struct ktstr_error *err)
 {
-	_cleanup_close_ int lock_fd = lock(kind, err);
-	int rc;
+	const struct run_base_spec *spec = kind->spec;
+	_cleanup_close_ int lock_fd = -1;
+	int rc = spec->may_boot ? spec->may_boot(spec->arg, err) : 0;
 
+	if (rc < 0)
+		return rc;
+	lock_fd = lock(kind, err);
 	if (lock_fd < 0)
 		return lock_fd;
 	rc = open_kind(kind, ret, err); /* by who had the lock */
@@ -291,7 +295,7 @@ static int make_and_open(const struct kind *kind, struct base *ret, struct ktstr
 		log_note("%s, and is made anew", err->text);
 	else if (kind->is_attached)
 		log_note("first boot with '%s' attached, later runs start there",
-			 kind->spec->prepared->scheduler->descriptor->name);
+			 spec->prepared->scheduler->descriptor->name);
 	else
 		log_note("first boot of this kind of VM, later runs start in a tenth of a second");
 	rc = make(kind, err);
@@ -354,7 +358,7 @@ static int find_attached(const struct kind *kind, const char *note, struct run_b
 	ret->is_attached = rc == 0;
 	if (rc == 0)
 		return 1;
-	if (rc == -EINTR || (is_wanted && spec->is_demanded))
+	if (rc == -EINTR || rc == -E2BIG || (is_wanted && spec->is_demanded))
 		return rc;
 	note_failure(note, err->text);
 	log_warning("the scheduler of this run is not up in a saved VM: %s", err->text);

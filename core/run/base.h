@@ -43,6 +43,10 @@ struct run_base_spec {
 	bool is_verbose;  /* the kernel's messages */
 	int console_fd;	  /* where the console of a boot is written; -1: nowhere */
 	int signal_fd;	  /* readable: give up; -1: none */
+	/* Asked before a VM boots to be saved, while nobody waits for this process: may it? An
+	 * error is run_base_get()'s. NULL: it may. */
+	int (*may_boot)(void *arg, struct ktstr_error *err);
+	void *arg;
 };
 
 /* A saved machine that a run may start from. */

@@ -424,14 +424,11 @@ int budget_take(const struct budget_spec *spec, struct budget **ret, bool *ret_h
 	return 0;
 }
 
-void budget_set_vm(struct budget *budget, pid_t vm_pid)
+/* Where another one has the list for long, others go on with what they know. */
+static void tell_others(struct budget *budget)
 {
 	struct ktstr_error ignored;
 
-	if (!budget)
-		return;
-	budget->own.vm_pid = (int32_t)vm_pid;
-	/* When another has the list just now, the VM is taken to use all that it may. */
 	for (int tries = 0; tries < 3; tries++) {
 		if (queue_lock(budget->queue, &ignored) == 0) {
 			(void)queue_update(budget->queue, &budget->own, &ignored);
@@ -440,6 +437,26 @@ void budget_set_vm(struct budget *budget, pid_t vm_pid)
 		}
 		(void)poll(NULL, 0, LOOK_LOCKED_MS);
 	}
+}
+
+bool budget_lower(struct budget *budget, uint64_t memory_bytes)
+{
+	if (!budget || budget->own.memory_bytes < memory_bytes)
+		return false;
+	if (budget->own.memory_bytes > memory_bytes) {
+		budget->own.memory_bytes = memory_bytes;
+		tell_others(budget);
+	}
+	return true;
+}
+
+void budget_set_vm(struct budget *budget, pid_t vm_pid)
+{
+	if (!budget)
+		return;
+	budget->own.vm_pid = (int32_t)vm_pid;
+	/* Where that is not told, the VM is taken to use all that it may. */
+	tell_others(budget);
 }
 
 void budget_release(struct budget *budget)

@@ -112,6 +112,10 @@ struct budget;
 int budget_take(const struct budget_spec *spec, struct budget **ret, bool *ret_has_waited,
 		struct ktstr_error *err);
 
+/* What it was taken for needs @memory_bytes from now on. False, and nothing has changed, when that
+ * is more than before; also when there is none (NULL). */
+bool budget_lower(struct budget *budget, uint64_t memory_bytes);
+
 /* The VM is that process: what it uses is seen from now on. */
 void budget_set_vm(struct budget *budget, pid_t vm_pid);
 

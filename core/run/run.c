@@ -42,6 +42,7 @@ struct run {
 	bool has_run; /* the coordinator ran: what is recorded stays */
 	uint32_t jobs;
 	struct budget *budget; /* NULL: not taken */
+	bool is_alone;	       /* others cannot be seen */
 	struct until_stop until;
 	struct started started;
 	struct meta_again again; /* until it is recorded */
@@ -136,16 +137,14 @@ static void tell_wait(void *arg, const char *text, bool is_new)
 		live_update(run->observe.live, text);
 }
 
-/* Whether others can be seen is no reason not to run. */
-static int stage_budget(struct run *run, struct ktstr_error *err)
+/* Take the budget for @need. Whether others can be seen is no reason not to run. */
+static int take_budget(struct run *run, const struct budget_need *need, struct ktstr_error *err)
 {
-	const struct prepared *p = run->prepared;
 	_cleanup_close_ int folder_fd = budget_open_folder(err);
 	const struct budget_spec spec = {
 		.folder_fd = folder_fd,
 		.jobs = run->jobs,
-		.need = budget_need(p->is_kvm, ktstr_topology_cpus(&p->spec->vm.topology),
-				    run->image.memory_bytes, !run->options->is_cold),
+		.need = *need,
 		.signal_fd = run->signals.fd,
 		.tell = tell_wait,
 		.arg = run,
@@ -158,7 +157,25 @@ static int stage_budget(struct run *run, struct ktstr_error *err)
 	if (rc == 0 || rc == -EINTR || rc == -E2BIG)
 		return rc;
 	log_warning("the VM starts without a look at others that run: %s", err->text);
+	run->is_alone = true;
 	return 0;
+}
+
+/* A VM may use all of its memory when it boots, and is taken to use a part of it when it is
+ * restored. */
+static int take_room(void *arg, bool is_restored, struct ktstr_error *err)
+{
+	struct run *run = arg;
+	const struct prepared *p = run->prepared;
+	const struct budget_need need =
+		budget_need(p->is_kvm, ktstr_topology_cpus(&p->spec->vm.topology),
+			    run->image.memory_bytes, is_restored);
+
+	if (run->is_alone || budget_lower(run->budget, need.memory_bytes))
+		return 0;
+	/* Who kept a part while it waits for more could wait for one that does the same. */
+	budget_release(steal_ptr(run->budget));
+	return take_budget(run, &need, err);
 }
 
 /* Where the run is to stop, if it is not to come to its end. */
@@ -181,6 +198,8 @@ static int stage_vm(struct run *run, struct ktstr_error *err)
 		.image = &run->image,
 		.console_fd = run->record.console_fd,
 		.signal_fd = run->signals.fd,
+		.take_room = take_room,
+		.arg = run,
 	};
 	int rc = start_vm(&spec, &run->started, err);
 
@@ -362,10 +381,9 @@ static const struct stage {
 } stages[] = {
 	{ stage_paths, EXIT_ERROR },  { stage_jobs, EXIT_USAGE },   { stage_scenario, EXIT_USAGE },
 	{ stage_record, EXIT_ERROR }, { stage_kernel, EXIT_ERROR }, { stage_machine, EXIT_ERROR },
-	{ stage_image, EXIT_ERROR },  { stage_inputs, EXIT_ERROR }, { stage_budget, EXIT_ERROR },
-	{ stage_until, EXIT_USAGE },  { stage_vm, EXIT_ERROR },	    { stage_meta, EXIT_ERROR },
-	{ stage_coord, EXIT_ERROR },  { stage_close, EXIT_ERROR },  { stage_judge, EXIT_ERROR },
-	{ stage_keep, EXIT_ERROR },
+	{ stage_image, EXIT_ERROR },  { stage_inputs, EXIT_ERROR }, { stage_until, EXIT_USAGE },
+	{ stage_vm, EXIT_ERROR },     { stage_meta, EXIT_ERROR },   { stage_coord, EXIT_ERROR },
+	{ stage_close, EXIT_ERROR },  { stage_judge, EXIT_ERROR },  { stage_keep, EXIT_ERROR },
 };
 
 /* Errors that say by themselves whose they are, whatever stage they come from. */
@@ -418,7 +436,7 @@ static int run_stages(struct run *run, bool is_rehearsal, int *ret_exit_code,
 	int rc = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(stages) && rc == 0; i++) {
-		if (is_rehearsal && stages[i].run == stage_budget)
+		if (is_rehearsal && stages[i].run == stage_until)
 			break;
 		if (run->until.is_reached && stages[i].run == stage_judge)
 			break;

@@ -24,6 +24,25 @@
 /* For the guest of a restored machine to say something: one whose clocks are wrong may hang. */
 #define ANSWER_TIMEOUT_NS (5 * NS_PER_S)
 
+/* A start, and whether it was told to be none. */
+struct start {
+	const struct start_spec *spec;
+	bool is_refused;
+};
+
+static int take_room(struct start *start, bool is_restored, struct ktstr_error *err)
+{
+	int rc = start->spec->take_room(start->spec->arg, is_restored, err);
+
+	start->is_refused = rc < 0;
+	return rc;
+}
+
+static int may_boot(void *arg, struct ktstr_error *err)
+{
+	return take_room(arg, false, err);
+}
+
 /* Boot it for this run alone. */
 static int boot(const struct start_spec *spec, struct vm_spec *vm_spec, struct started *ret,
 		struct ktstr_error *err)
@@ -125,9 +144,10 @@ static int start_saved(const struct start_spec *spec, struct vm_spec *vm_spec,
 
 /* Start from a saved machine. Whatever is wrong with that, the run can boot. One that did not start
  * because of what the host lacks at the moment stays: replays of its runs have no other. */
-static int restore(const struct start_spec *spec, struct vm_spec *vm_spec, struct started *ret,
+static int restore(struct start *start, struct vm_spec *vm_spec, struct started *ret,
 		   struct ktstr_error *err)
 {
+	const struct start_spec *spec = start->spec;
 	const struct run_base_spec base_spec = {
 		.prepared = spec->prepared,
 		.image = spec->image,
@@ -136,6 +156,8 @@ static int restore(const struct start_spec *spec, struct vm_spec *vm_spec, struc
 		.is_verbose = run_is_kernel_verbose(spec->options),
 		.console_fd = spec->console_fd,
 		.signal_fd = spec->signal_fd,
+		.may_boot = may_boot,
+		.arg = start,
 	};
 	bool is_bad = false;
 	struct run_base_found found;
@@ -146,6 +168,8 @@ static int restore(const struct start_spec *spec, struct vm_spec *vm_spec, struc
 	rc = identify(spec, &found, ret, err);
 	if (rc == 0)
 		rc = check_base(spec, ret->base_id, err);
+	if (rc == 0)
+		rc = take_room(start, true, err);
 	if (rc == 0)
 		rc = start_saved(spec, vm_spec, &found, ret, &is_bad, err);
 	ret->is_attached = found.is_attached;
@@ -172,17 +196,19 @@ int start_vm(const struct start_spec *spec, struct started *ret, struct ktstr_er
 		.job_fd = spec->image->job_fd,
 		.job_bytes = JOB_AREA_BYTES,
 	};
+	struct start start = { .spec = spec };
 	int rc;
 
 	*ret = (struct started){ 0 };
-	rc = spec->options->is_cold ? -ENOTSUP : restore(spec, &vm_spec, ret, err);
-	if (rc == 0)
-		return 0;
+	rc = spec->options->is_cold ? -ENOTSUP : restore(&start, &vm_spec, ret, err);
+	if (rc == 0 || start.is_refused)
+		return rc;
 	if (spec->options->is_restored)
 		return ktstr_prefix(err, "this run cannot start from a saved VM");
 	if (rc != -ENOTSUP && rc != -EINTR)
 		log_warning("this run boots, because no saved VM can be had: %s", err->text);
-	return boot(spec, &vm_spec, ret, err);
+	rc = take_room(&start, false, err);
+	return rc < 0 ? rc : boot(spec, &vm_spec, ret, err);
 }
 
 void started_done(struct started *started)

@@ -19,6 +19,13 @@ struct start_spec {
 	const struct image *image;
 	int console_fd; /* where the console of a boot that is saved goes; -1: nowhere */
 	int signal_fd;	/* readable: give up; -1: none */
+	/*
+	 * Asked before each VM, which is to have its part of the machine: wait for that. An error
+	 * is start_vm()'s. May be asked again: for a VM that boots after all, or one that is
+	 * restored after another one was booted and saved.
+	 */
+	int (*take_room)(void *arg, bool is_restored, struct ktstr_error *err);
+	void *arg;
 };
 
 /* A VM that runs. */

@@ -171,6 +171,67 @@ case_refusals_do_not_wait() {
 	expect_end a 3
 }
 
+# What the VM of the only run may use, in MiB: the fourth number of the first place in the list.
+room() {
+	printf '%s\n' $(($(od -An -tu8 -j 24 -N 8 "$XDG_RUNTIME_DIR/ktstr/vms-1") >> 20))
+}
+
+# A VM that boots counts with all of its memory, whyever it boots, and one that is restored with a quarter.
+case_what_boots_may_use_all_of_its_memory() {
+	local kernels=${XDG_CACHE_HOME:-$HOME/.cache}/ktstr/kernels name how options
+	mkdir -p "$work/cache/ktstr"
+	[[ ! -d $kernels ]] || ln -s "$(readlink -f "$kernels")" "$work/cache/ktstr/kernels"
+	export XDG_CACHE_HOME=$work/cache
+	cat >"$work/qemu" <<-'END'
+		#!/bin/bash
+		[[ ! -e $KTSTR_E2E_MARK/broken || ! "$*" =~ -incoming ]] || kill -KILL $$
+		exec qemu-system-x86_64 "$@"
+	END
+	chmod +x "$work/qemu"
+	export KTSTR_QEMU=$work/qemu
+	hog 3s
+	sed -i 's/^vm: {/&memory: 512M, /' "$file"
+	begin first
+	wait_until_says first 'first boot of this kind'
+	[[ $(room) == 576 ]] || fail "a VM that is booted to be saved counts with $(room) MiB"
+	wait_until_says first 'ktstr: scenario'
+	[[ $(room) == 192 ]] || fail "a VM that was restored after that counts with $(room) MiB"
+	expect_end first 0
+	for how in 'restored 192' 'cold 576 --cold' 'never 576 KTSTR_BASES_MAX=0' 'broken 576'; do
+		read -r name how options <<<"$how"
+		[[ $name != broken ]] || touch "$work/broken"
+		if [[ $options == KTSTR* ]]; then
+			KTSTR_BASES_MAX=0 begin "$name"
+		else
+			# shellcheck disable=SC2086 # one word or none
+			begin "$name" $options
+		fi
+		wait_until_says "$name" 'ktstr: scenario'
+		[[ $(room) == "$how" ]] || fail "run '$name' counts with $(room) MiB, want $how"
+		expect_end "$name" 0
+	done
+	says broken 'this run boots' || fail "it did not boot"
+	expect_nothing_left
+}
+
+# A quarter of it would fit.
+case_more_memory_than_there_is_is_refused_with_the_first_boot() {
+	local total how
+	total=$(awk '/^MemTotal:/ {print int($2 / 1024)}' /proc/meminfo)
+	scenario huge <<-END
+		vm: {memory: $((total * 2))M}
+		scenario: {plugin: cpu_hog, duration: 1s}
+		checkers: [gap]
+	END
+	for how in 4G 0; do
+		KTSTR_BASES_MAX=$how run
+		expect_status 3
+		expect_says 'error: the VM may use [0-9.]+ GiB of memory, but this machine has only [0-9.]+ GiB'
+		expect_says_not 'warning|waiting'
+	done
+	expect_nothing_left
+}
+
 case_a_folder_of_others_is_not_used() {
 	hog 1s
 	mkdir -m 0777 "$XDG_RUNTIME_DIR/ktstr"

@@ -503,6 +503,27 @@ Test(budget, counts_what_a_vm_uses_once)
 	(void)munmap(memory, 64 << 20);
 }
 
+/* A VM that was booted to be saved is gone, and one that is restored takes its place. */
+Test(budget, is_lowered_for_those_who_come_later)
+{
+	struct budget_spec spec = spec_of(4);
+	struct budget *first, *second = NULL;
+	bool has_waited;
+
+	spec.memory = scarce;
+	spec.need.memory_bytes = 2 * GIB;
+	cr_assert_eq(budget_take(&spec, &first, &has_waited, &err), 0, "%s", err.text);
+	cr_expect_not(budget_lower(first, 2 * GIB + 1), "more is nothing to go down to");
+	cr_expect_not(budget_lower(NULL, 0));
+	cr_expect(budget_lower(first, 2 * GIB));
+	cr_expect(budget_lower(first, GIB));
+	spec.need.memory_bytes = GIB;
+	cr_assert_eq(budget_take(&spec, &second, &has_waited, &err), 0, "%s", err.text);
+	cr_expect_not(has_waited);
+	budget_release(second);
+	budget_release(first);
+}
+
 Test(budget, says_what_it_waits_for)
 {
 	struct budget *holder = take_now(1), *budget = NULL;
