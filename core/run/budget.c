@@ -108,10 +108,13 @@ uint32_t budget_cores(void)
 
 int budget_open_folder(struct ktstr_error *err)
 {
-	char fallback[64];
+	char usual[64], fallback[64];
+	/* A job of cron's has no such variable, and must find the list of the user's terminals. */
+	const char *const folders[QUEUE_RUNTIME_FOLDERS] = { getenv("XDG_RUNTIME_DIR"), usual };
 
+	(void)snprintf(usual, sizeof(usual), "/run/user/%u", geteuid());
 	(void)snprintf(fallback, sizeof(fallback), "/tmp/ktstr-%u", geteuid());
-	return queue_open_folder(getenv("XDG_RUNTIME_DIR"), fallback, err);
+	return queue_open_folder(folders, fallback, err);
 }
 
 /* What is not used yet of what a VM may use. */

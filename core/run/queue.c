@@ -75,13 +75,16 @@ static bool is_ours(const char *path)
 	       status.st_uid == geteuid();
 }
 
-int queue_open_folder(const char *runtime_folder, const char *fallback, struct ktstr_error *err)
+int queue_open_folder(const char *const runtime_folders[QUEUE_RUNTIME_FOLDERS],
+		      const char *fallback, struct ktstr_error *err)
 {
-	_cleanup_free_ char *path = NULL;
-	int fd;
+	for (size_t i = 0; i < QUEUE_RUNTIME_FOLDERS; i++) {
+		_cleanup_free_ char *path = NULL;
+		int fd;
 
-	if (is_ours(runtime_folder)) {
-		path = str_format("%s/ktstr", runtime_folder);
+		if (!is_ours(runtime_folders[i]))
+			continue;
+		path = str_format("%s/ktstr", runtime_folders[i]);
 		if (!path)
 			return file_error(err, ENOMEM);
 		fd = open_folder(path, err);

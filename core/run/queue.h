@@ -33,11 +33,14 @@ struct queue_entry {
 struct queue;
 
 /*
- * The folder for it, made where it is not there: `ktstr` in @runtime_folder (XDG_RUNTIME_DIR; NULL
- * or not ours: not there), else @fallback ("/tmp/ktstr-1000"). Returns a descriptor, or -EPERM for
- * a folder that somebody else could write to.
+ * The folder for it, made where it is not there: `ktstr` in the first of @runtime_folders that is
+ * ours and has it (XDG_RUNTIME_DIR, and what that usually is; NULL: not there), else @fallback
+ * ("/tmp/ktstr-1000"). Returns a descriptor, or -EPERM for a folder that somebody else could write
+ * to.
  */
-int queue_open_folder(const char *runtime_folder, const char *fallback, struct ktstr_error *err);
+#define QUEUE_RUNTIME_FOLDERS 2u
+int queue_open_folder(const char *const runtime_folders[QUEUE_RUNTIME_FOLDERS],
+		      const char *fallback, struct ktstr_error *err);
 
 /* Open the file in that folder. No place is taken yet. Must be freed by queue_free(). */
 int queue_open(int folder_fd, struct queue **ret, struct ktstr_error *err);

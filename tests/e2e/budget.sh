@@ -57,7 +57,7 @@ count_vms() {
 
 case_runs_wait_for_each_other_in_order() {
 	export KTSTR_JOBS=1
-	hog 3s
+	hog 100s
 	begin a
 	wait_until_says a 'ktstr: scenario'
 	hog 1s
@@ -66,13 +66,39 @@ case_runs_wait_for_each_other_in_order() {
 	begin c --output json
 	wait_until_says c "^ktstr: waiting: for 1 run before it and for 1 of 1 VM to end \(pid ${pids[a]}, since"
 	[[ $(count_vms) == 1 ]] || fail "one may run, but $(count_vms) do"
-	expect_end a 0
+	kill -TERM "${pids[a]}"
+	expect_end a 3
 	expect_end b 0
 	says b '^  waiting +[0-9.]+ s$' || fail "the wait is no part of the timings: $(cat "$work/b.out")"
 	expect_end c 0
 	jq -e '.timings | .waiting_s > 0 and .overhead_s < .total_s - .waiting_s' "$work/c.out" >/dev/null ||
 		fail "the wait is no part of the document: $(cat "$work/c.out")"
 	says a 'waiting' && fail "the first one waited"
+	expect_nothing_left
+}
+
+# A job of cron's has no XDG_RUNTIME_DIR. In a /run of this test's own.
+case_a_run_without_the_variable_is_in_the_same_queue() {
+	((EUID == 0)) || skip "a /run of one's own needs root"
+	export KTSTR_JOBS=1
+	cat >"$work/both" <<-'END'
+		#!/bin/bash
+		mount -t tmpfs tmpfs /run && mkdir -p -m 700 "/run/user/$EUID" || exit 77
+		echo private
+		XDG_RUNTIME_DIR=/run/user/$EUID "$1" run "$2" --run-dir "$3.with" &
+		with=$!
+		until [[ -s /run/user/$EUID/ktstr/vms-1 ]]; do kill -0 $with || exit 1; sleep 0.05; done
+		unset XDG_RUNTIME_DIR
+		"$1" run "$2" --run-dir "$3.without" &
+		wait $with && wait $!
+	END
+	hog 8s
+	status=0
+	KTSTR_E2E_MARK=$work TMPDIR=$work/tmp unshare -m --propagation private \
+		bash "$work/both" "$program" "$file" "$work/run" >"$work/out" 2>"$work/err" </dev/null || status=$?
+	grep -q private "$work/out" || skip "cannot mount a file system here"
+	expect_status 0
+	expect_says 'waiting: for 1 of 1 VM to end'
 	expect_nothing_left
 }
 

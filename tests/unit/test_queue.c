@@ -243,17 +243,44 @@ Test(queue, works_with_a_file_that_was_damaged)
 	queue_free(queue);
 }
 
+/* What the environment says, what is usual, and where there is neither. */
+static int open_folder(const char *named, const char *usual, const char *fallback)
+{
+	const char *const folders[QUEUE_RUNTIME_FOLDERS] = { named, usual };
+
+	return queue_open_folder(folders, fallback, &err);
+}
+
 Test(queue, prefers_the_runtime_folder)
 {
-	char fallback[100];
+	char usual[100], fallback[100];
 	int fd;
 
+	(void)snprintf(usual, sizeof(usual), "%s/usual", folder);
 	(void)snprintf(fallback, sizeof(fallback), "%s/fallback", folder);
-	fd = queue_open_folder(folder, fallback, &err);
+	cr_assert_eq(mkdir(usual, 0700), 0);
+	fd = open_folder(folder, usual, fallback);
 	cr_assert_geq(fd, 0, "%s", err.text);
 	(void)close(fd);
 	cr_assert_eq(faccessat(folder_fd, "ktstr", F_OK, 0), 0);
+	cr_assert_lt(faccessat(folder_fd, "usual/ktstr", F_OK, 0), 0);
 	cr_assert_lt(faccessat(folder_fd, "fallback", F_OK, 0), 0);
+}
+
+Test(queue, finds_the_usual_folder_without_the_variable)
+{
+	const char *missing[] = { NULL, "", "relative", "/does/not/exist", "/dev/null" };
+	char fallback[100];
+
+	(void)snprintf(fallback, sizeof(fallback), "%s/fallback", folder);
+	for (size_t i = 0; i < ARRAY_SIZE(missing); i++) {
+		int fd = open_folder(missing[i], folder, fallback);
+
+		cr_assert_geq(fd, 0, "%s", err.text);
+		(void)close(fd);
+		cr_assert_eq(unlinkat(folder_fd, "ktstr", AT_REMOVEDIR), 0);
+		cr_assert_lt(faccessat(folder_fd, "fallback", F_OK, 0), 0);
+	}
 }
 
 Test(queue, does_without_a_runtime_folder)
@@ -263,7 +290,7 @@ Test(queue, does_without_a_runtime_folder)
 
 	(void)snprintf(fallback, sizeof(fallback), "%s/fallback", folder);
 	for (size_t i = 0; i < ARRAY_SIZE(missing); i++) {
-		int fd = queue_open_folder(missing[i], fallback, &err);
+		int fd = open_folder(missing[i], missing[i], fallback);
 
 		cr_assert_geq(fd, 0, "%s", err.text);
 		(void)close(fd);
@@ -278,7 +305,7 @@ Test(queue, trusts_no_folder_that_others_may_write_to)
 	(void)snprintf(path, sizeof(path), "%s/open", folder);
 	cr_assert_eq(mkdir(path, 0700), 0);
 	cr_assert_eq(chmod(path, 0777), 0);
-	cr_assert_eq(queue_open_folder(NULL, path, &err), -EPERM);
+	cr_assert_eq(open_folder(NULL, NULL, path), -EPERM);
 	cr_assert(strstr(err.text, "open' may be written by others"), "%s", err.text);
 }
 
@@ -288,7 +315,7 @@ Test(queue, follows_no_link)
 
 	(void)snprintf(path, sizeof(path), "%s/link", folder);
 	cr_assert_eq(symlink(folder, path), 0);
-	cr_assert_lt(queue_open_folder(NULL, path, &err), 0);
+	cr_assert_lt(open_folder(NULL, NULL, path), 0);
 	cr_assert(strstr(err.text, "cannot open folder '"), "%s", err.text);
 	cr_assert_eq(symlinkat("/etc/passwd", folder_fd, "vms-1"), 0);
 	cr_assert_eq(queue_open(folder_fd, &(struct queue *){ NULL }, &err), -ELOOP);
@@ -303,6 +330,6 @@ Test(queue, trusts_no_folder_of_somebody_else)
 	(void)snprintf(path, sizeof(path), "%s/other", folder);
 	cr_assert_eq(mkdir(path, 0700), 0);
 	cr_assert_eq(chown(path, 65534, 65534), 0);
-	cr_assert_eq(queue_open_folder(NULL, path, &err), -EPERM);
+	cr_assert_eq(open_folder(NULL, NULL, path), -EPERM);
 	cr_assert(strstr(err.text, "other' belongs to user 65534"), "%s", err.text);
 }
