@@ -250,6 +250,7 @@ static int make_run(struct exploration *x, struct ktstr_error *err)
 	x->run = *x->options;
 	x->run.run_folder = NULL;
 	x->run.has_seed = false;
+	x->run.kvm = &x->kvm;
 	x->run.text = x->text;
 	x->run.text_length = x->text_length;
 	x->run.words = x->words.items;

@@ -16,6 +16,7 @@
 #include "explore/words.h"
 #include "run/observe.h"
 #include "run/signals.h"
+#include "vm/kvm.h"
 
 /* So many ERRORs one after the other are no accident. */
 #define EXPLORE_ERRORS_MAX 5u
@@ -40,6 +41,7 @@ struct exploration {
 	struct words words; /* of the command of one run */
 	char *folder;
 	struct subject subject;
+	struct kvm_probe kvm;
 	struct journal *journal;
 	struct tally tally;
 	uint32_t jobs; /* at once */

@@ -20,6 +20,7 @@
 #include "run/several.h"
 #include "run/signals.h"
 #include "run/single.h"
+#include "vm/kvm.h"
 
 #define FOLDER_NAME_MAX 32
 
@@ -40,6 +41,7 @@ struct comparing {
 	char *folder; /* with those of the runs in it; NULL: of recorded runs */
 	struct turn turns[COMPARE_RUNS_MAX];
 	size_t count;
+	struct kvm_probe kvm;
 	uint64_t drawn_seed; /* of all runs, where the scenario has none */
 	struct signals signals;
 	bool is_interrupted;
@@ -137,6 +139,7 @@ static int prepare_turn(struct comparing *c, size_t index, struct ktstr_error *e
 	turn->options = *c->options;
 	turn->options.has_drawn_seed = true;
 	turn->options.drawn_seed = c->drawn_seed;
+	turn->options.kvm = &c->kvm;
 	turn->folder = name ? str_format("%s/%s", c->folder, name) : NULL;
 	if (!turn->folder)
 		return no_memory(err);

@@ -413,25 +413,27 @@ static int check_kernel(const struct prepared *p, struct ktstr_error *err)
 	return rc;
 }
 
-static int choose_accel(struct prepared *p, struct ktstr_error *err)
+static int choose_accel(struct prepared *p, const struct run_options *options,
+			struct ktstr_error *err)
 {
-	struct kvm_probe probe;
+	struct kvm_probe own = { 0 }, *probe = options->kvm ? options->kvm : &own;
 
 	p->is_kvm = false;
 	if (p->spec->vm.accel == ACCEL_TCG)
 		return 0;
-	kvm_probe_run("/dev/kvm", &probe);
-	p->is_kvm = probe.works;
-	if (probe.works)
+	if (probe->took_ns == 0)
+		kvm_probe_run("/dev/kvm", probe);
+	p->is_kvm = probe->works;
+	if (probe->works)
 		return 0;
 	if (p->spec->vm.accel == ACCEL_KVM)
 		return ktstr_fail(
 			err, -ENODEV,
 			"accel: kvm was asked for, but /dev/kvm does not run a kernel here "
 			"(%s); take 'accel: auto' or --accel tcg",
-			probe.reason);
+			probe->reason);
 	log_note("vm: /dev/kvm does not run a kernel here (%s); using TCG, which is slower",
-		 probe.reason);
+		 probe->reason);
 	return 0;
 }
 
@@ -480,7 +482,7 @@ int prepare_machine(struct prepared *p, const struct run_options *options, struc
 	int rc = check_kernel(p, err);
 
 	if (rc == 0)
-		rc = choose_accel(p, err);
+		rc = choose_accel(p, options, err);
 	if (rc == 0)
 		rc = choose_clock(p, options, err);
 	return rc;

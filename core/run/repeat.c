@@ -30,6 +30,7 @@
 #include "run/several.h"
 #include "run/signals.h"
 #include "run/single.h"
+#include "vm/kvm.h"
 
 /* "--rep" could be nothing else, and neither could "--exp". */
 #define OPTION_SHORTEST strlen("--rep")
@@ -52,6 +53,7 @@ struct repeating {
 	struct turn *turns;
 	uint32_t count;
 	bool must_be_same;
+	struct kvm_probe kvm;
 	uint64_t drawn_seed; /* of all runs, where the scenario has none */
 	struct signals signals;
 	bool is_interrupted;
@@ -165,6 +167,7 @@ static int take_turn(struct repeating *r, uint32_t number, struct ktstr_error *e
 	options.has_drawn_seed = true;
 	options.drawn_seed = r->drawn_seed;
 	options.must_be_virtual = r->must_be_same;
+	options.kvm = &r->kvm;
 	if (!r->options->is_quiet)
 		log_note("run %" PRIu32 " of %" PRIu32, number, r->count);
 	single_run(r->scenario, &options, &single);
@@ -450,6 +453,7 @@ static int rehearse(struct repeating *r, struct ktstr_error *err)
 	int exit_code = EXIT_ERROR;
 
 	options.must_be_virtual = r->must_be_same;
+	options.kvm = &r->kvm;
 	if (several_choose_folder(r->scenario, r->options, &r->folder, &exit_code, err) < 0)
 		return exit_code;
 	return single_rehearse(r->scenario, &options, err);

@@ -18,6 +18,7 @@
 
 #include "config/scenario.h"
 
+struct kvm_probe;
 struct recorded;
 struct until;
 
@@ -54,6 +55,8 @@ struct run_options {
 	bool is_if_missing; /* for run_fetch_kernel(): leave a kernel that is there alone */
 	bool has_accel;
 	enum accel accel;
+	/* Does KVM work? Looked at by the first of several runs, for the others; NULL: by each. */
+	struct kvm_probe *kvm;
 	bool has_clock;
 	enum vm_clock clock;
 	bool has_seed;

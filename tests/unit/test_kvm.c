@@ -2,10 +2,13 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +17,7 @@
 #include "support/fake_kernel.h"
 #include "vm/kvm.h"
 
+/* Of CPU time. */
 #define LONGEST (500 * NS_PER_MS)
 
 static struct kvm_probe probe(const char *path)
@@ -74,13 +78,46 @@ Test(kvm, refuses_a_file_that_may_not_be_opened)
 	free(folder);
 }
 
-/* Whatever this machine has: an answer in time, with a reason when it is no. */
+/* Whatever this machine has: an answer in time, with a reason when it is no. The process that looks
+ * is the only child here. */
 Test(kvm, answers_for_this_machine_in_time)
 {
 	struct kvm_probe result = probe("/dev/kvm");
+	struct rusage usage;
 
 	cr_assert_eq(result.works, result.reason[0] == '\0', "'%s'", result.reason);
-	cr_assert_lt(result.took_ns, LONGEST);
+	cr_assert_eq(getrusage(RUSAGE_CHILDREN, &usage), 0);
+	cr_assert_lt((uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000, LONGEST);
+	cr_assert_eq(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec, 0);
+}
+
+/* The process that looks stands still for longer than it may take of a CPU. */
+static void stand_still(void)
+{
+	(void)poll(NULL, 0, 900);
+}
+
+Test(kvm, time_in_which_the_host_has_no_cpu_does_not_count)
+{
+	cr_assert_eq(pthread_atfork(NULL, NULL, stand_still), 0);
+	assert_reason("/dev/null", "is no KVM device");
+}
+
+static void spin(void)
+{
+	for (volatile bool is_over = false; !is_over;)
+		;
+}
+
+Test(kvm, gives_up_what_takes_too_much_of_a_cpu)
+{
+	struct kvm_probe result;
+
+	cr_assert_eq(pthread_atfork(NULL, NULL, spin), 0);
+	result = probe("/dev/null");
+	cr_assert_not(result.works);
+	cr_assert_str_eq(result.reason, "the test guest did not finish in 400 ms of CPU time");
+	cr_assert_eq(waitpid(-1, NULL, WNOHANG), -1, "it is left");
 }
 
 /* A FIFO has nobody at its other end, and an open of one for reading waits for ever. */
