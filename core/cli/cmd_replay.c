@@ -9,6 +9,9 @@ static int run(const struct cli_options *options)
 
 	if (options->until.has_gdb && options->until.kind == UNTIL_END)
 		return cli_usage(&cli_replay, options, "--gdb needs --until");
+	if (options->until.has_gdb && options->run.is_json)
+		return cli_usage(&cli_replay, options,
+				 "--gdb has the terminal, and goes with no --output json");
 	if (options->until.kind != UNTIL_END)
 		run_options.until = &options->until;
 	return replay_run(options->arguments[0], &run_options);

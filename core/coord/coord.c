@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -245,19 +246,32 @@ static int arm_timer(struct coord *c)
 	return 0;
 }
 
+/* As epoll_wait(); of a shorter time than a millisecond where somebody wants to stop the VM. */
+static int wait_for_events(struct coord *c, struct epoll_event *events, int timeout_ms)
+{
+	struct pollfd poll_fd = { .fd = c->epoll_fd, .events = POLLIN };
+	struct timespec wait = { .tv_nsec = c->spec->stop ? (long)c->spec->stop->wait_ns : 0 };
+
+	if (timeout_ms != 0 && c->spec->stop) {
+		(void)ppoll(&poll_fd, 1, &wait, NULL); /* what is wrong shows below */
+		timeout_ms = 0;
+	}
+	return epoll_wait(c->epoll_fd, events, SOURCE_COUNT, timeout_ms);
+}
+
 /* Wait, then serve what is ready in the order of enum source. */
 static int serve_once(struct coord *c)
 {
 	struct epoll_event events[SOURCE_COUNT];
 	bool is_ready[SOURCE_COUNT], is_hung_up[SOURCE_COUNT] = { false };
-	int timeout_ms = requests_are_due(c) ? 0 : c->spec->stop ? STOP_LOOK_MS : -1, count;
+	int timeout_ms = requests_are_due(c) ? 0 : -1, count;
 
 	for (int i = 0; i < SOURCE_COUNT; i++) {
 		is_ready[i] = c->is_always_ready[i];
 		if (is_ready[i])
 			timeout_ms = 0;
 	}
-	count = epoll_wait(c->epoll_fd, events, SOURCE_COUNT, timeout_ms);
+	count = wait_for_events(c, events, timeout_ms);
 	if (count < 0)
 		return errno == EINTR ? 0 : -errno;
 	for (int i = 0; i < count; i++) {
@@ -274,15 +288,35 @@ static int serve_once(struct coord *c)
 	return 0;
 }
 
-/* The machine may have come to where it is to stop. */
+/* Has the machine come to where it is to stop? Then it stands still, where it is suspended for the
+ * question: what it has sent is all there is. */
+static bool is_at_stop(struct coord *c)
+{
+	const struct coord_stop *stop = c->spec->stop;
+	const struct coord_vm_ops *ops = c->spec->vm_ops;
+	struct ktstr_error ignored; /* it has ended, which others tell */
+	bool is_there;
+
+	if (stop->is_suspending && ops->suspend(c->spec->vm, &ignored) < 0)
+		return false;
+	if (stop->is_suspending)
+		stream_catch_up(c);
+	is_there = !c->is_decided &&
+		   stop->is_there(stop->arg, c->sinks, assembler_counters(c->assembler)->frames);
+	if (stop->is_suspending && !is_there)
+		ops->resume(c->spec->vm);
+	return is_there;
+}
+
 static void look_for_stop(struct coord *c)
 {
 	const struct coord_stop *stop = c->spec->stop;
-	uint64_t frames = assembler_counters(c->assembler)->frames;
+	uint64_t frames;
 	struct ktstr_error err = { 0 };
 
-	if (!stop || c->is_decided || !stop->is_there(stop->arg, c->sinks, frames))
+	if (!stop || c->is_decided || !is_at_stop(c))
 		return;
+	frames = assembler_counters(c->assembler)->frames;
 	if (c->spec->vm_ops->freeze(c->spec->vm, &err) == 0)
 		stop->look(stop->arg, c->sinks, frames);
 	if (err.code < 0)

@@ -109,6 +109,10 @@ struct coord_vm_ops {
 	 * set), written by *ret_cpu (UINT32_MAX: not known), and is to be thawed; 0: it did not;
 	 * else watching is over. */
 	int (*watch_hit)(void *vm, uint32_t *ret_slot, uint32_t *ret_cpu, struct ktstr_error *err);
+	/* In virtual time: stop the VM without its noticing, and let it go on. While it stands so,
+	 * only memory may be read; freeze() resumes it. */
+	int (*suspend)(void *vm, struct ktstr_error *err);
+	void (*resume)(void *vm);
 	/* In virtual time, where the guest stands still by itself to be answered: wait until it
 	 * does (-EAGAIN: not this time), leave frames in its memory, let it go on. Between hold()
 	 * and release() all but watches works as after freeze(). */
@@ -135,12 +139,14 @@ struct coord_observer {
 
 /* Whoever wants the machine to stop somewhere. */
 struct coord_stop {
-	/* Is it there? Asked about once a millisecond; @sinks and so many frames have come so far.
-	 */
+	/* Is it there? Asked whenever something came, and @wait_ns after it was asked last; @sinks
+	 * and so many frames have come so far. */
 	bool (*is_there)(void *arg, const struct dispatch_sinks *sinks, uint64_t frames);
 	/* It stands still. The run ends when this returns. */
 	void (*look)(void *arg, const struct dispatch_sinks *sinks, uint64_t frames);
 	void *arg;
+	uint64_t wait_ns;   /* less than a second; is_there() may change it */
+	bool is_suspending; /* the VM is suspended while it is asked */
 };
 
 struct coord_spec {

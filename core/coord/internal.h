@@ -31,9 +31,6 @@
 #define COORD_DROPPED_HEADERS_MAX 1000
 
 /* In the order in which one wake serves them: evidence before the events that end a run. */
-/* How often it is asked whether the machine is where it is to stop. */
-#define STOP_LOOK_MS 1
-
 enum source {
 	SOURCE_SIGNAL,
 	SOURCE_BULK,

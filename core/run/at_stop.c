@@ -5,14 +5,20 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "report/meta.h"
 #include "vm/kernel_symbols.h"
 
 #define GDB "gdb"
@@ -31,42 +37,124 @@ static void show_place(const struct kernel_symbols *symbols, const struct runfil
 		      cpu->is_halted ? ", waits for an interrupt" : "");
 }
 
+static const struct {
+	const char *name;
+	size_t offset;
+} registers[] = {
+#define REGISTER(name, member)                                                                     \
+	{                                                                                          \
+		name, offsetof(struct runfile_cpu, member)                                         \
+	}
+	REGISTER("rax", rax), REGISTER("rbx", rbx),    REGISTER("rcx", rcx),
+	REGISTER("rdx", rdx), REGISTER("rsi", rsi),    REGISTER("rdi", rdi),
+	REGISTER("rbp", rbp), REGISTER("rsp", rsp),    REGISTER("r8", r8),
+	REGISTER("r9", r9),   REGISTER("r10", r10),    REGISTER("r11", r11),
+	REGISTER("r12", r12), REGISTER("r13", r13),    REGISTER("r14", r14),
+	REGISTER("r15", r15), REGISTER("rip", rip),    REGISTER("flags", rflags),
+	REGISTER("cr3", cr3), REGISTER("gs", gs_base),
+#undef REGISTER
+};
+
+static uint64_t value_of(const struct runfile_cpu *cpu, size_t index)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)cpu + registers[index].offset, sizeof(value));
+	return value;
+}
+
 static void show_registers(const struct runfile_cpu *cpu, FILE *out)
 {
-	const struct {
-		const char *name;
-		uint64_t value;
-	} registers[] = {
-		{ "rax", cpu->rax }, { "rbx", cpu->rbx },    { "rcx", cpu->rcx },
-		{ "rdx", cpu->rdx }, { "rsi", cpu->rsi },    { "rdi", cpu->rdi },
-		{ "rbp", cpu->rbp }, { "rsp", cpu->rsp },    { "r8", cpu->r8 },
-		{ "r9", cpu->r9 },   { "r10", cpu->r10 },    { "r11", cpu->r11 },
-		{ "r12", cpu->r12 }, { "r13", cpu->r13 },    { "r14", cpu->r14 },
-		{ "r15", cpu->r15 }, { "rip", cpu->rip },    { "flags", cpu->rflags },
-		{ "cr3", cpu->cr3 }, { "gs", cpu->gs_base },
-	};
-
 	for (size_t i = 0; i < ARRAY_SIZE(registers); i++)
 		(void)fprintf(out, "%s%-5s %016" PRIx64 "%s", i % 4 == 0 ? "    " : "  ",
-			      registers[i].name, registers[i].value,
+			      registers[i].name, value_of(cpu, i),
 			      i % 4 == 3 || i + 1 == ARRAY_SIZE(registers) ? "\n" : "");
 }
 
-static void show_cpus(struct vm *vm, const struct kernel_symbols *symbols, FILE *out)
+static json_t *hex_json(uint64_t value)
 {
-	_cleanup_free_ struct runfile_cpu *cpus = calloc(KTSTR_CPUS_MAX, sizeof(*cpus));
-	struct ktstr_error err = { 0 };
-	uint32_t count = 0;
+	return json_sprintf("0x%" PRIx64, value);
+}
 
-	if (!cpus || vm_registers(vm, cpus, KTSTR_CPUS_MAX, &count, &err) < 0) {
-		log_warning("the registers cannot be read: %s", cpus ? err.text : "out of memory");
-		return;
-	}
+static json_t *cpu_json(const struct kernel_symbols *symbols, const struct runfile_cpu *cpu,
+			uint32_t number)
+{
+	const struct kernel_symbol *symbol =
+		symbols && cpu->cpl == 0 ? kernel_symbols_at(symbols, cpu->rip) : NULL;
+	json_t *values = json_object(), *json = json_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(registers); i++)
+		json_put(&values, registers[i].name, hex_json(value_of(cpu, i)));
+	json_put(&json, "cpu", json_integer(number));
+	json_put(&json, "function", json_text(symbol ? symbol->name : NULL));
+	json_put(&json, "offset",
+		 symbol ? json_integer((json_int_t)(cpu->rip - symbol->address)) : json_null());
+	json_put(&json, "is_user", json_boolean(cpu->cpl != 0));
+	json_put(&json, "is_halted", json_boolean(cpu->is_halted));
+	json_put(&json, "registers", values);
+	return json;
+}
+
+/* The registers of all; the caller frees. NULL: they cannot be had. */
+static struct runfile_cpu *read_cpus(struct vm *vm, uint32_t *ret_count)
+{
+	struct runfile_cpu *cpus = calloc(KTSTR_CPUS_MAX, sizeof(*cpus));
+	struct ktstr_error err = { 0 };
+
+	*ret_count = 0;
+	if (cpus && vm_registers(vm, cpus, KTSTR_CPUS_MAX, ret_count, &err) == 0)
+		return cpus;
+	log_warning("the registers cannot be read: %s", cpus ? err.text : "out of memory");
+	free(cpus);
+	return NULL;
+}
+
+static void show_text(const struct until_stop *stop, const struct kernel_symbols *symbols,
+		      const struct runfile_cpu *cpus, uint32_t count)
+{
+	const struct until_reached *reached = &stop->reached;
+
+	if (reached->has_time)
+		(void)fprintf(stop->out,
+			      "stopped %.3f s after the scenario's start, to %.3f s; %.3f s were "
+			      "asked for\n",
+			      (double)reached->elapsed_ns / (double)NS_PER_S,
+			      (double)reached->precision_ns / (double)NS_PER_S,
+			      (double)stop->until->value / (double)NS_PER_S);
+	else
+		(void)fprintf(stop->out, "stopped after frame %" PRIu64 "%s\n", reached->last_frame,
+			      stop->until->kind == UNTIL_FRAME &&
+					      reached->last_frame > stop->until->value
+				      ? ": what came before was sent before the VM was saved"
+				      : "");
 	for (uint32_t i = 0; i < count; i++) {
-		(void)fprintf(out, "CPU %" PRIu32 ": ", i);
-		show_place(symbols, &cpus[i], out);
-		show_registers(&cpus[i], out);
+		(void)fprintf(stop->out, "CPU %" PRIu32 ": ", i);
+		show_place(symbols, &cpus[i], stop->out);
+		show_registers(&cpus[i], stop->out);
 	}
+	if (fflush(stop->out) != 0)
+		log_warning("cannot write where the CPUs are: %s", strerror(errno));
+}
+
+static json_t *seconds_json(bool is_known, uint64_t ns)
+{
+	return is_known ? json_real((double)ns / (double)NS_PER_S) : json_null();
+}
+
+static json_t *make_json(const struct until_stop *stop, const struct kernel_symbols *symbols,
+			 const struct runfile_cpu *cpus, uint32_t count)
+{
+	const struct until_reached *reached = &stop->reached;
+	json_t *list = json_array(), *stopped = json_object(), *json = json_object();
+
+	for (uint32_t i = 0; i < count; i++)
+		json_add(&list, cpu_json(symbols, &cpus[i], i));
+	json_put(&stopped, "frame", json_integer((json_int_t)reached->last_frame));
+	json_put(&stopped, "time_s", seconds_json(reached->has_time, reached->elapsed_ns));
+	json_put(&stopped, "precision_s", seconds_json(reached->has_time, reached->precision_ns));
+	json_put(&json, "stopped", stopped);
+	json_put(&json, "cpus", list);
+	return json;
 }
 
 /* A file of symbols for gdb; the caller frees its name. NULL: there are none. */
@@ -137,17 +225,22 @@ static void hand_over(struct vm *vm, const struct kernel_symbols *symbols, const
 	(void)rmdir(folder);
 }
 
-void at_stop_show(struct vm *vm, const struct kernel *kernel, const struct until *until, FILE *out)
+void at_stop_show(struct until_stop *stop)
 {
 	struct kernel_symbols *symbols = NULL;
+	struct runfile_cpu *cpus;
 	struct ktstr_error err;
+	uint32_t count;
 
-	if (kernel_symbols_read(kernel->boot, &symbols, &err) < 0)
+	if (kernel_symbols_read(stop->kernel->boot, &symbols, &err) < 0)
 		log_warning("%s; addresses stay as they are", err.text);
-	show_cpus(vm, symbols, out);
-	if (fflush(out) != 0)
-		log_warning("cannot write where the CPUs are: %s", strerror(errno));
-	if (until->has_gdb)
-		hand_over(vm, symbols, until->vmlinux);
+	cpus = read_cpus(stop->vm, &count);
+	if (stop->out)
+		show_text(stop, symbols, cpus, count);
+	else
+		stop->json = make_json(stop, symbols, cpus, count);
+	free(cpus);
+	if (stop->until->has_gdb)
+		hand_over(stop->vm, symbols, stop->until->vmlinux);
 	kernel_symbols_free(symbols);
 }

@@ -193,7 +193,7 @@ static void on_decided(void *arg, enum coord_end end)
 {
 	struct observe *observe = arg;
 
-	if (end != COORD_END_STREAM && end != COORD_END_SCHED_EXIT)
+	if (end != COORD_END_STREAM && end != COORD_END_SCHED_EXIT && end != COORD_END_STOPPED)
 		live_done(observe->live, false);
 }
 

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "report/difference.h"
@@ -229,13 +230,67 @@ static int show_text(const struct replay *r, struct ktstr_error *err)
 	return rc;
 }
 
+static json_t *asked_json(const struct until *until)
+{
+	switch (until->kind) {
+	case UNTIL_END:
+		break;
+	case UNTIL_FRAME:
+		return json_pack("{ss sI}", "kind", "frame", "number", (json_int_t)until->value);
+	case UNTIL_STEP:
+		return json_pack("{ss sI}", "kind", "step", "number", (json_int_t)until->value);
+	case UNTIL_TIME:
+		return json_pack("{ss sf}", "kind", "time", "time_s",
+				 (double)until->value / (double)NS_PER_S);
+	}
+	return json_null();
+}
+
+static int show_stopped_json(const struct replay *r, bool is_same, int exit_code,
+			     struct ktstr_error *err)
+{
+	const json_t *stop = r->single.stop;
+	json_t *json = json_pack(
+		"{si ss si so so sO? sO? so so so}", "schema_version", REPORT_SCHEMA_VERSION,
+		"kind", "replay_stop", "exit_code", exit_code, "is_identical",
+		r->is_compared ? json_boolean(is_same) : json_null(), "asked",
+		asked_json(r->given->until), "stopped", json_object_get(stop, "stopped"), "cpus",
+		json_object_get(stop, "cpus"), "recorded",
+		stream_json(&r->recorded.facts->stream, r->recorded.run_path), "again",
+		stream_json(&r->stream, r->single.run_path), "difference",
+		is_same || !r->difference ? json_null() : difference_json(r->difference, labels));
+	int rc = report_dump(r->given->out, json, err);
+
+	json_decref(json);
+	return rc;
+}
+
+static int show_stopped_text(const struct replay *r, bool is_same, struct ktstr_error *err)
+{
+	struct str text = { 0 };
+	int rc;
+
+	if (!r->is_compared)
+		rc = str_add(&text, "not compared: in the host's time no two runs are the same\n");
+	else if (is_same)
+		rc = str_addf(&text, "identical up to there: %" PRIu64 " of %" PRIu64 " frames\n",
+			      r->stream.frames, r->recorded.facts->stream.frames);
+	else
+		rc = difference_text(r->difference, labels, &text);
+	if (rc < 0)
+		rc = no_memory(err);
+	else if (fputs(str_text(&text), r->given->out) < 0 || fflush(r->given->out) != 0)
+		rc = ktstr_fail(err, -EIO, "cannot write the report: %s", strerror(errno));
+	str_done(&text);
+	return rc;
+}
+
 /* It was stopped on its way: was it the same up to there? Returns the exit code. */
 static int show_stopped(struct replay *r, struct ktstr_error *err)
 {
 	const struct difference *d;
-	struct str text = { 0 };
+	int rc = compare(r, err), exit_code;
 	bool is_same;
-	int rc = compare(r, err);
 
 	if (rc < 0)
 		return finish_error(r->given, EXIT_ERROR, err);
@@ -243,17 +298,20 @@ static int show_stopped(struct replay *r, struct ktstr_error *err)
 	/* The new one has no more frames, which is all that may differ. */
 	is_same = !d || d->kind > DIFFERENCE_END ||
 		  (d->kind == DIFFERENCE_END && !d->sides[1].is_there);
-	if (!r->is_compared)
-		rc = str_add(&text, "not compared: in the host's time no two runs are the same\n");
-	else if (is_same)
-		rc = str_addf(&text, "identical up to there: %" PRIu64 " of %" PRIu64 " frames\n",
-			      r->stream.frames, r->recorded.facts->stream.frames);
-	else
-		rc = difference_text(d, labels, &text);
-	if (rc == 0)
-		(void)fputs(str_text(&text), r->given->out);
-	str_done(&text);
-	return rc < 0 ? EXIT_ERROR : r->is_compared && !is_same ? EXIT_FAIL : EXIT_PASS;
+	exit_code = r->is_compared && !is_same ? EXIT_FAIL : EXIT_PASS;
+	rc = r->given->is_json ? show_stopped_json(r, is_same, exit_code, err)
+			       : show_stopped_text(r, is_same, err);
+	return rc < 0 ? finish_error(r->given, EXIT_ERROR, err) : exit_code;
+}
+
+/* It was to be stopped, and was not. Returns the exit code. */
+static int show_missed(struct replay *r, struct ktstr_error *err)
+{
+	(void)ktstr_fail(err, -ENODATA,
+			 "--until: the run came to its end before it could be stopped; it is kept "
+			 "in '%s'",
+			 r->single.run_path);
+	return finish_error(r->given, EXIT_ERROR, err);
 }
 
 /* Returns the exit code. */
@@ -266,7 +324,7 @@ static int show(struct replay *r, struct ktstr_error *err)
 	if (!r->single.has_verdict)
 		return finish_error(r->given, r->single.exit_code, &r->single.err);
 	if (r->given->until)
-		log_warning("the run came to its end before it could be stopped");
+		return show_missed(r, err);
 	rc = compare(r, err);
 	if (rc < 0)
 		return finish_error(r->given, EXIT_ERROR, err);

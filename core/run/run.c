@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -185,8 +187,9 @@ static int stage_until(struct run *run, struct ktstr_error *err)
 		return 0;
 	run->until = (struct until_stop){ .until = run->options->until,
 					  .kernel = run->prepared->kernel,
+					  .is_virtual = run->prepared->is_virtual,
 					  .job_fd = run->image.job_fd,
-					  .out = run->options->out };
+					  .out = run->options->is_json ? NULL : run->options->out };
 	return until_prepare(&run->until, err);
 }
 
@@ -413,6 +416,7 @@ static void run_done(struct run *run)
 	meta_again_done(&run->again);
 	run_paths_done(&run->paths);
 	verdict_done(&run->verdict);
+	json_decref(run->until.json);
 	signals_done(&run->signals);
 }
 
@@ -450,6 +454,7 @@ static int run_stages(struct run *run, bool is_rehearsal, int *ret_exit_code,
 static void hand_over(struct run *run, struct single *ret)
 {
 	ret->is_stopped = run->until.is_reached;
+	ret->stop = steal_ptr(run->until.json);
 	ret->has_verdict = !ret->is_stopped;
 	ret->exit_code = ret->is_stopped ? EXIT_PASS : verdict_exit_code(run->verdict.outcome);
 	ret->verdict = run->verdict;

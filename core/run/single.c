@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "run/finish.h"
 
 struct report_spec single_report(const struct single *single, const struct run_options *options)
@@ -37,6 +39,7 @@ void single_done(struct single *single)
 	if (!single)
 		return;
 	verdict_done(&single->verdict);
+	json_decref(single->stop);
 	if ((single->has_verdict || single->is_stopped) && single->run_fd >= 0)
 		(void)close(single->run_fd); /* only read */
 	free(single->run_path);

@@ -11,6 +11,8 @@
 #include "report/report.h"
 #include "run/run.h"
 
+struct json_t;
+
 /* What came of it. */
 struct single {
 	int exit_code;
@@ -18,6 +20,7 @@ struct single {
 	bool is_interrupted;	/* by a signal, whatever the verdict is */
 	struct ktstr_error err; /* why there is no verdict */
 	bool is_stopped;	/* it has none, because it was to stop before, and did */
+	struct json_t *stop;	/* where, as a document (run/until.h); NULL: there is none */
 	/* With a verdict; of one that was stopped those of the files, too: */
 	struct verdict verdict;
 	int run_fd; /* reads the run file; -1: none */

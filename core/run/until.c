@@ -21,7 +21,7 @@
 #include "wire/payload.h"
 
 #define CONFIG_MAX (4u << 20)
-#define TICKS_NAME "jiffies_64"
+#define TICK_NAME "tick_next_period"
 #define TICKS_OPTION "\nCONFIG_HZ="
 
 static int parse_number(const char *text, int64_t min, uint64_t *ret)
@@ -88,28 +88,64 @@ int until_find_step(int runfile_fd, const char *name, uint64_t step, uint64_t *r
 	return rc;
 }
 
-static bool read_ticks(struct until_stop *stop, const struct dispatch_sinks *sinks)
+uint64_t until_pace_wait(struct until_pace *pace, uint64_t guest_ns, uint64_t left_ns,
+			 uint64_t host_ns)
+{
+	uint64_t passed_ns = host_ns - pace->host_ns, wait_ns;
+	uint64_t speed = pace->host_ns > 0 && passed_ns > 0 && guest_ns > pace->guest_ns
+				 ? (guest_ns - pace->guest_ns) / passed_ns
+				 : 0;
+
+	/* The fastest that was seen lately: an idle guest goes from timer to timer at once. */
+	pace->speed = pace->host_ns > 0 ? pace->speed - pace->speed / 16 : UNTIL_SPEED;
+	if (pace->speed < UNTIL_SPEED_MIN)
+		pace->speed = UNTIL_SPEED_MIN;
+	if (pace->speed < speed)
+		pace->speed = speed;
+	pace->host_ns = host_ns;
+	pace->guest_ns = guest_ns;
+	wait_ns = left_ns / (4 * pace->speed);
+	if (wait_ns > UNTIL_WAIT_NS)
+		return UNTIL_WAIT_NS;
+	return wait_ns > UNTIL_WAIT_MIN_NS ? wait_ns : UNTIL_WAIT_MIN_NS;
+}
+
+/* When the kernel is to count its next tick, by the clock by which frames tell their time. */
+static bool read_tick(struct until_stop *stop, const struct dispatch_sinks *sinks)
 {
 	const struct ktstr_kern_addrs addrs = { .phys_base_plus_1 = sinks->kern_phys_base_plus_1,
 						.page_offset_base = sinks->page_offset_base };
 	struct ktstr_error ignored; /* it is asked again */
+	uint64_t next_ns = 0, at_ns;
 
-	return vm_read_kernel(stop->vm, &addrs, WIRE_TARGET_SYMBOL, stop->ticks_address,
-			      &stop->ticks, sizeof(stop->ticks), &ignored) == 0;
+	if (vm_read_kernel(stop->vm, &addrs, WIRE_TARGET_SYMBOL, stop->tick_address, &next_ns,
+			   sizeof(next_ns), &ignored) < 0)
+		return false;
+	at_ns = next_ns > stop->tick_ns ? next_ns - stop->tick_ns : 0;
+	if (at_ns < sinks->clock.now_ns)
+		at_ns = sinks->clock.now_ns; /* by the last frame */
+	if (stop->guest_ns < at_ns)
+		stop->guest_ns = at_ns;
+	return true;
 }
 
-static uint64_t ticks_ns(const struct until_stop *stop)
+static uint64_t elapsed_ns(const struct until_stop *stop, const struct dispatch_sinks *sinks)
 {
-	return (stop->ticks - stop->start_ticks) * (NS_PER_S / stop->ticks_a_second);
+	return stop->guest_ns > sinks->clock.start_ns ? stop->guest_ns - sinks->clock.start_ns : 0;
 }
 
 static bool is_time(struct until_stop *stop, const struct dispatch_sinks *sinks)
 {
-	if (sinks->scenario_start_ns == 0 || !read_ticks(stop, sinks))
+	uint64_t elapsed;
+
+	if (!read_tick(stop, sinks) || sinks->clock.start_ns == 0)
 		return false;
-	if (stop->start_ticks == 0)
-		stop->start_ticks = stop->ticks;
-	return ticks_ns(stop) >= stop->until->value;
+	elapsed = elapsed_ns(stop, sinks);
+	if (elapsed >= stop->until->value)
+		return true;
+	stop->stop.wait_ns = until_pace_wait(&stop->pace, stop->guest_ns,
+					     stop->until->value - elapsed, clock_monotonic_ns());
+	return false;
 }
 
 /* The agent goes nowhere once it has sent that frame. */
@@ -125,29 +161,22 @@ static void look(void *arg, const struct dispatch_sinks *sinks, uint64_t frames)
 	struct until_stop *stop = arg;
 
 	stop->is_reached = true;
+	stop->reached.last_frame = frames > 0 ? frames - 1 : 0;
 	/* Once more: it ran on until it was stopped. */
-	if (stop->until->kind == UNTIL_TIME && read_ticks(stop, sinks))
-		(void)fprintf(stop->out,
-			      "stopped %.3f s after the scenario's start, to %.3f s; %.3f s were "
-			      "asked for\n",
-			      (double)ticks_ns(stop) / (double)NS_PER_S,
-			      2.0 / (double)stop->ticks_a_second,
-			      (double)stop->until->value / (double)NS_PER_S);
-	else
-		(void)fprintf(stop->out, "stopped after frame %" PRIu64 "%s\n", frames - 1,
-			      frames - 1 > stop->until->value
-				      ? ": what came before was sent before the VM was saved"
-				      : "");
-	at_stop_show(stop->vm, stop->kernel, stop->until, stop->out);
+	stop->reached.has_time = stop->until->kind == UNTIL_TIME && read_tick(stop, sinks);
+	stop->reached.elapsed_ns = elapsed_ns(stop, sinks);
+	stop->reached.precision_ns = 2 * stop->tick_ns;
+	at_stop_show(stop);
 }
 
-/* Where the kernel counts its ticks, and how many there are in a second. */
-static int find_ticks(struct until_stop *stop, struct ktstr_error *err)
+/* Where the kernel keeps the time of its next tick, and how many there are in a second. */
+static int find_tick(struct until_stop *stop, struct ktstr_error *err)
 {
 	_cleanup_free_ char *config = NULL;
 	struct kernel_symbols *symbols = NULL;
 	const struct kernel_symbol *all;
 	const char *line;
+	unsigned long a_second;
 	size_t count;
 	int rc;
 
@@ -159,16 +188,17 @@ static int find_ticks(struct until_stop *stop, struct ktstr_error *err)
 	if (rc < 0)
 		return rc;
 	line = strstr(config, TICKS_OPTION);
-	stop->ticks_a_second = line ? (uint32_t)strtoul(line + strlen(TICKS_OPTION), NULL, 10) : 0;
+	a_second = line ? strtoul(line + strlen(TICKS_OPTION), NULL, 10) : 0;
+	stop->tick_ns = a_second > 0 ? NS_PER_S / a_second : 0;
 	rc = kernel_symbols_read(stop->kernel->boot, &symbols, err);
 	if (rc < 0)
 		return rc;
 	all = kernel_symbols_all(symbols, &count);
-	for (size_t i = 0; i < count && stop->ticks_address == 0; i++)
-		if (strcmp(all[i].name, TICKS_NAME) == 0)
-			stop->ticks_address = all[i].address;
+	for (size_t i = 0; i < count && stop->tick_address == 0; i++)
+		if (strcmp(all[i].name, TICK_NAME) == 0)
+			stop->tick_address = all[i].address;
 	kernel_symbols_free(symbols);
-	if (stop->ticks_address == 0 || stop->ticks_a_second == 0)
+	if (stop->tick_address == 0 || stop->tick_ns == 0)
 		return ktstr_fail(err, -ENODATA,
 				  "--until: it is not known where this kernel counts its ticks; "
 				  "take step:N or frame:N");
@@ -177,8 +207,14 @@ static int find_ticks(struct until_stop *stop, struct ktstr_error *err)
 
 int until_prepare(struct until_stop *stop, struct ktstr_error *err)
 {
-	stop->stop = (struct coord_stop){ .is_there = is_there, .look = look, .arg = stop };
+	stop->stop = (struct coord_stop){
+		.is_there = is_there,
+		.look = look,
+		.arg = stop,
+		.wait_ns = UNTIL_WAIT_NS,
+		.is_suspending = stop->until->kind == UNTIL_TIME && stop->is_virtual,
+	};
 	if (stop->until->kind == UNTIL_TIME)
-		return find_ticks(stop, err);
+		return find_tick(stop, err);
 	return job_stop_after(stop->job_fd, stop->until->value + 1, err);
 }

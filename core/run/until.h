@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "coord/coord.h"
 #include "ktstr/error.h"
 #include "vm/kernel.h"
@@ -34,20 +35,49 @@ int until_parse(const char *text, struct until *until, struct ktstr_error *err);
 int until_find_step(int runfile_fd, const char *name, uint64_t step, uint64_t *ret_frame,
 		    struct ktstr_error *err);
 
+/* How fast a guest comes to a time, and so, when it is to be looked at. Zero-initialise. */
+#define UNTIL_WAIT_NS (NS_PER_MS / 4)	   /* at most */
+#define UNTIL_WAIT_MIN_NS (NS_PER_MS / 50) /* at least */
+#define UNTIL_SPEED 100u		   /* of which nothing is known: seconds in a second */
+#define UNTIL_SPEED_MIN 25u
+struct until_pace {
+	uint64_t guest_ns, host_ns; /* when it was asked last; 0: it was not */
+	uint64_t speed;
+};
+
+/* It is @guest_ns there and @host_ns here, and @left_ns are left: how long to wait until the next
+ * look. */
+uint64_t until_pace_wait(struct until_pace *pace, uint64_t guest_ns, uint64_t left_ns,
+			 uint64_t host_ns);
+
+/* Where it was stopped. */
+struct until_reached {
+	uint64_t last_frame; /* that was sent */
+	bool has_time;
+	uint64_t elapsed_ns; /* since the scenario's start */
+	uint64_t precision_ns;
+};
+
+struct json_t;
+
 /* The stop of one run. All borrowed. */
 struct until_stop {
 	struct coord_stop stop; /* for the coordinator */
 	const struct until *until;
 	const struct kernel *kernel;
+	bool is_virtual;
 	struct vm *vm;
 	int job_fd;
-	FILE *out;
+	FILE *out; /* NULL: a document is made instead */
 	bool is_reached;
-	/* Of UNTIL_TIME: the kernel's ticks. */
-	uint64_t ticks_address;
-	uint32_t ticks_a_second;
-	uint64_t start_ticks; /* when the scenario's start was seen; 0: it was not yet */
-	uint64_t ticks;
+	struct until_reached reached;
+	struct json_t *json; /* {stopped, cpus}; the caller's. NULL: there is none */
+	/* Of UNTIL_TIME: where the kernel keeps the time of its next tick, and from one to the
+	 * next. */
+	uint64_t tick_address;
+	uint64_t tick_ns;
+	uint64_t guest_ns; /* the guest's time, as far as it is known */
+	struct until_pace pace;
 };
 
 /* Before the VM starts: have it stop there. */

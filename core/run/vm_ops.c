@@ -101,6 +101,16 @@ static uint32_t list_threads(void *vm, struct coord_thread *ret, uint32_t max)
 	return cpu_wait_threads(vm_pid(vm), ret, max);
 }
 
+static int suspend_vm(void *vm, struct ktstr_error *err)
+{
+	return vm_suspend(vm, err);
+}
+
+static void resume_vm(void *vm)
+{
+	vm_resume(vm);
+}
+
 static int hold_vm(void *vm, struct ktstr_error *err)
 {
 	return vm_hold(vm, err);
@@ -143,6 +153,8 @@ const struct coord_vm_ops run_vm_ops = {
 	.watch = set_watch,
 	.unwatch = clear_watch,
 	.watch_hit = find_hit,
+	.suspend = suspend_vm,
+	.resume = resume_vm,
 	.hold = hold_vm,
 	.answer = answer_vm,
 	.release = release_vm,

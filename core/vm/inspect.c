@@ -43,6 +43,7 @@ int vm_freeze(struct vm *vm, struct ktstr_error *err)
 	if (vm->is_held)
 		return 0;
 	vm->is_freezing = true;
+	vm_resume_with(vm, "stop");
 	rc = qmp_execute(vm->qmp, "stop", NULL, deadline(), NULL, err);
 	vm->is_freezing = false;
 	if (rc == 0)

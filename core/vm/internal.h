@@ -56,6 +56,7 @@ struct vm {
 	bool is_held;		  /* all CPUs stand still inside a write to that channel */
 	struct runfile_cpu *held; /* their registers */
 	enum vm_event event;
+	bool is_suspended;
 	bool is_freezing; /* a stop was asked for */
 	bool has_stopped; /* by itself */
 	bool is_collected;
@@ -68,6 +69,9 @@ struct vm {
  */
 int vm_channels_open(struct vm *vm, int wires[CHANNEL_COUNT], int *ret_stderr_fd, bool is_virtual,
 		     struct ktstr_error *err);
+
+/* Resume it; a command is the first thing that it finds. Nothing where it is not suspended. */
+void vm_resume_with(struct vm *vm, const char *command);
 
 /* QEMU is about to end, or has: say how, with its own words. Always fails: -EPIPE, or -ETIMEDOUT.
  */

@@ -129,6 +129,15 @@ int vm_wait(struct vm *vm);
 int vm_freeze(struct vm *vm, struct ktstr_error *err);
 int vm_thaw(struct vm *vm, struct ktstr_error *err);
 
+/*
+ * Stop QEMU as a process. A guest in virtual time cannot tell; one in the host's can, and must not
+ * be stopped so. Memory may be read meanwhile, but nothing be asked of QEMU before vm_resume() or
+ * vm_freeze(), which resumes it and keeps a guest that waits from going on to another timer.
+ * -ESRCH: it has ended.
+ */
+int vm_suspend(struct vm *vm, struct ktstr_error *err);
+void vm_resume(struct vm *vm);
+
 /* Registers of the first @max vCPUs, *ret_count of them. Together they make sense only while the VM
  * is frozen. */
 int vm_registers(struct vm *vm, struct runfile_cpu *ret, uint32_t max, uint32_t *ret_count,

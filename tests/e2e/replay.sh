@@ -284,6 +284,48 @@ case_a_replay_stops_at_a_time() {
 	expect_status 0
 	expect_says "^stopped [0-5]\.[0-9]{3} s after the scenario's start, to 0\.[0-9]+ s; 0\.100 s were asked for$"
 	expect_says '^identical up to there: [0-9]+ of [0-9]+ frames$'
+	stop_at 1s --output json
+	expect_status 0
+	expect_json '.kind == "replay_stop" and .exit_code == 0 and .is_identical and .asked == {"kind": "time", "time_s": 1}
+		and .stopped.time_s >= 1 and .stopped.time_s < 6 and .stopped.precision_s > 0 and .difference == null and
+		(.cpus | map(.cpu)) == [0, 1] and (.cpus[0].registers | .rip | startswith("0x")) and .recorded.frames > .again.frames'
+	expect_nothing_left
+}
+
+# It lives through 20 s in half a second of the host's, from timer to timer.
+case_a_guest_that_waits_is_stopped_in_time() {
+	scenario idle <<-END
+		vm: {topology: {numa: 1, llcs: 1, cores: 2, threads: 1}}
+		scenario:
+		  plugin: steps
+		  steps:
+		    - {ops: [{add_cgroup: {name: a}}, {spawn: {cgroup: a, workers: 1}}], hold: 100ms}
+		    - {ops: [{remove_cgroup: {name: a}}], hold: 20s}
+		checkers: [starvation]
+	END
+	run --quiet
+	expect_status 0
+	local time
+	for time in 3 10; do
+		stop_at "${time}s" --output json
+		expect_status 0
+		expect_json ".is_identical and .stopped.time_s >= $time and .stopped.time_s < $time + 6"
+	done
+	stop_at frame:9 --output json
+	expect_status 0
+	expect_json '.asked == {"kind": "frame", "number": 9} and .stopped.frame == 9 and .stopped.time_s == null and .is_identical'
+	# Progress is shown of a stop that was asked for as of any other good end.
+	rm -rf "$work/again"
+	ktstr replay "$work/run" --until 2s --run-dir "$work/again"
+	expect_status 0
+	expect_says_not 'failed'
+	stop_at 60s
+	expect_status 3
+	expect_says 'error: --until: the run came to its end before it could be stopped; it is kept in'
+	stop_at 1s --gdb --output json
+	expect_status 2
+	expect_says '--gdb has the terminal, and goes with no --output json'
+	expect_nothing_left
 }
 
 case_gdb_opens_there() {

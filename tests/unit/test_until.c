@@ -50,6 +50,30 @@ Test(until, refuses_what_is_no_place)
 	}
 }
 
+Test(until_pace, looks_oftener_the_nearer_and_the_faster)
+{
+	struct until_pace pace = { 0 };
+	uint64_t host_ns = NS_PER_S, guest_ns = NS_PER_S;
+
+	cr_expect_eq(until_pace_wait(&pace, guest_ns, 9 * NS_PER_S, host_ns), UNTIL_WAIT_NS);
+	cr_expect_eq(pace.speed, UNTIL_SPEED);
+	/* 300 ms of the guest's in one of the host's. */
+	host_ns += NS_PER_MS;
+	guest_ns += 300 * NS_PER_MS;
+	cr_expect_eq(until_pace_wait(&pace, guest_ns, 60 * NS_PER_MS, host_ns), 50000);
+	cr_expect_eq(pace.speed, 300);
+	cr_expect_eq(until_pace_wait(&pace, guest_ns, NS_PER_MS, host_ns), UNTIL_WAIT_MIN_NS);
+	/* It is slow again, which is believed by and by. */
+	for (int i = 0; i < 200; i++) {
+		host_ns += NS_PER_MS;
+		guest_ns += NS_PER_MS;
+		(void)until_pace_wait(&pace, guest_ns, NS_PER_S, host_ns);
+	}
+	cr_expect_eq(pace.speed, UNTIL_SPEED_MIN);
+	/* Neither of the clocks went on. */
+	cr_expect_eq(until_pace_wait(&pace, guest_ns, 0, host_ns), UNTIL_WAIT_MIN_NS);
+}
+
 Test(until, finds_the_frame_of_a_step)
 {
 	struct ktstr_step_info step = { .size = sizeof(step), .index = 1 };
