@@ -42,7 +42,8 @@ const struct command cli_explore = {
 		"result is\n"
 		"written beside the scenario file, X.yaml as X.shrunk.yaml.",
 	.options = CLI_SCHEDULER | CLI_CHECKER | CLI_ONLY | CLI_MACHINE | CLI_EXPLORE | CLI_JOBS |
-		   CLI_PLUGIN_DIR | CLI_RUN_DIR | CLI_TIMEOUT | CLI_OUTPUT | CLI_MESSAGES,
+		   CLI_PLUGIN_DIR | CLI_RUN_DIR | CLI_STATS | CLI_TIMEOUT | CLI_OUTPUT |
+		   CLI_MESSAGES,
 	.min_arguments = 1,
 	.max_arguments = 1,
 	.run = run,

@@ -62,8 +62,8 @@ const struct command cli_run = {
 		"that is not\n"
 		"the same each time, and shows where the first two runs part.",
 	.options = CLI_SCENARIO | CLI_SCHEDULER | CLI_CHECKER | CLI_ONLY | CLI_MACHINE | CLI_SEED |
-		   CLI_PLUGIN_DIR | CLI_RUN_DIR | CLI_TIMINGS | CLI_TIMEOUT | CLI_OUTPUT |
-		   CLI_VERIFY | CLI_REPEAT | CLI_MESSAGES,
+		   CLI_PLUGIN_DIR | CLI_RUN_DIR | CLI_STATS | CLI_TIMINGS | CLI_TIMEOUT |
+		   CLI_OUTPUT | CLI_VERIFY | CLI_REPEAT | CLI_MESSAGES,
 	.max_arguments = 1,
 	.run = run,
 };

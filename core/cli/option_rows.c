@@ -410,7 +410,7 @@ static const struct option_row rows[] = {
 	{ "name", 0, "NAME", CLI_BUILD, "build: what the kernel's release ends in", set_name },
 	{ "jobs", 'j', "NUMBER", CLI_JOBS, "so many at once (as many as CPUs)", set_jobs },
 	{ "kind", 0, "KIND", CLI_KIND, "only plugins of this kind", set_kind },
-	{ "stats", 0, "DURATION", CLI_RUN_DIR, "ask the scheduler for statistics so often",
+	{ "stats", 0, "DURATION", CLI_STATS, "ask the scheduler for statistics so often",
 	  set_stats },
 	{ "cold", 0, NULL, CLI_MACHINE, "boot the VM, even where one is saved", set_cold },
 	{ "base", 0, "auto|booted|attached", CLI_MACHINE, "how far a saved VM has come", set_base },

@@ -38,6 +38,7 @@
 #define CLI_SEED 0x80000u
 #define CLI_EXPLORE 0x100000u /* --seeds, --until-fail, --shrink, --shrink-time */
 #define CLI_JOBS 0x200000u
+#define CLI_STATS 0x400000u
 
 struct cli_options {
 	struct run_options run; /* borrows what is below, and argv */

@@ -11,7 +11,7 @@
 
 #include "ktstr/plugin.h"
 
-#define EVERYTHING (0x7fffu | CLI_SEED)
+#define EVERYTHING (0x7fffu | CLI_SEED | CLI_STATS)
 
 static struct cli_options options;
 static struct ktstr_error err;
