@@ -258,6 +258,25 @@ static int make_run(struct exploration *x, struct ktstr_error *err)
 	return 0;
 }
 
+/* Where a seed is no schedule, only those who say so get what they may take for one. */
+static int check_clock(const struct exploration *x, struct ktstr_error *err)
+{
+	const struct run_options *options = x->options;
+
+	if (subject_is_virtual(&x->subject))
+		return EXIT_PASS;
+	if (!options->has_clock || options->clock != VM_CLOCK_HOST) {
+		(void)ktstr_fail(err, -EDOM,
+				 "in the host's time a seed is no schedule, so the same seed may "
+				 "pass and fail; take --accel tcg and --clock virtual, without "
+				 "--stats, or give --clock host to explore it all the same");
+		return EXIT_USAGE;
+	}
+	log_warning("in the host's time a seed is no schedule: what fails under a seed may pass "
+		    "under it the next time");
+	return EXIT_PASS;
+}
+
 /* All that can be known to be wrong before a VM starts. Returns the exit code. */
 static int rehearse(struct exploration *x, struct ktstr_error *err)
 {
@@ -274,7 +293,7 @@ static int rehearse(struct exploration *x, struct ktstr_error *err)
 	observe_init(&x->observe, x->options);
 	rc = subject_read(x->spec->scenario, &x->run, x->spec->first_seed, x->spec->last_seed,
 			  &x->subject, err);
-	return rc < 0 ? EXIT_ERROR : EXIT_PASS;
+	return rc < 0 ? EXIT_ERROR : check_clock(x, err);
 }
 
 static int open_pool(struct exploration *x, struct ktstr_error *err)

@@ -161,7 +161,7 @@ static void add_group(struct page *p, size_t number)
 	if (run)
 		ADD(p, "   run file      %s\n", run);
 	keep(p, again ? 0 : -ENOMEM);
-	if (again)
+	if (again && subject_is_virtual(&p->x->subject))
 		ADD(p, "   run it again  %s\n", again);
 }
 

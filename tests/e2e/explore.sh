@@ -142,6 +142,27 @@ lasting() {
 	END
 }
 
+case_the_hosts_time_is_refused_unless_it_is_named() {
+	lasting
+	explore --seeds 1..2
+	expect_status 2
+	expect_says "in the host's time a seed is no schedule, so the same seed may pass and fail; take --accel tcg"
+	[[ ! -e $work/x ]] || fail "a folder was made"
+	scenario small <<-END
+		scenario: {plugin: cpu_hog, cgroups: 1, workers: 2, duration: 50ms}
+		checkers: [{plugin: seed_rule, every: 1}]
+	END
+	explore --seeds 1 --clock host
+	expect_status 1
+	expect_says "warning: in the host's time a seed is no schedule"
+	expect_says '^   run file '
+	expect_says_not 'run it again'
+	ktstr replay "$work/x/seed-1" --stats 100ms
+	expect_status 2
+	expect_says -- '--stats'
+	expect_nothing_left
+}
+
 case_a_run_that_was_killed_is_run_again() {
 	local first
 	lasting
