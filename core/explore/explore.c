@@ -280,6 +280,8 @@ static int check_clock(const struct exploration *x, struct ktstr_error *err)
 /* All that can be known to be wrong before a VM starts. Returns the exit code. */
 static int rehearse(struct exploration *x, struct ktstr_error *err)
 {
+	struct single_inputs inputs = { 0 };
+	struct run_options one;
 	int exit_code, rc;
 
 	rc = io_read_file(x->spec->scenario, YAML_FILE_MAX, &x->text, &x->text_length, err);
@@ -287,12 +289,18 @@ static int rehearse(struct exploration *x, struct ktstr_error *err)
 		return rc == -ENOMEM ? EXIT_ERROR : EXIT_USAGE;
 	if (make_run(x, err) < 0)
 		return EXIT_ERROR;
-	exit_code = single_rehearse(x->spec->scenario, &x->run, err);
+	/* As each of them is, whatever is shown of all. */
+	one = x->run;
+	one.is_verbose = false;
+	one.has_seed = true;
+	one.seed = x->spec->first_seed;
+	exit_code = single_rehearse_inputs(x->spec->scenario, &one, &inputs, err);
 	if (exit_code != EXIT_PASS)
 		return exit_code;
 	observe_init(&x->observe, x->options);
-	rc = subject_read(x->spec->scenario, &x->run, x->spec->first_seed, x->spec->last_seed,
-			  &x->subject, err);
+	rc = subject_read(x->spec->scenario, &x->run, &inputs, x->spec->first_seed,
+			  x->spec->last_seed, &x->subject, err);
+	single_inputs_done(&inputs);
 	return rc < 0 ? EXIT_ERROR : check_clock(x, err);
 }
 

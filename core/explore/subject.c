@@ -13,6 +13,7 @@
 #include "explore/words.h"
 #include "plugin/loader.h"
 #include "report/meta.h"
+#include "run/base.h"
 #include "run/paths.h"
 #include "run/prepare.h"
 #include "wire/crc_file.h"
@@ -52,6 +53,24 @@ static int add_file(struct subject *subject, char *what, const char *path, struc
 	return 0;
 }
 
+/* Itself, and what runs its VMs. */
+static int add_programs(struct subject *subject, const struct run_paths *paths,
+			struct ktstr_error *err)
+{
+	_cleanup_free_ char *qemu = run_base_program();
+	_cleanup_free_ char *self = realpath("/proc/self/exe", NULL);
+	int rc = add_file(subject, strdup("agent"), paths->guest_program, err);
+
+	if (rc == 0)
+		rc = add_file(subject, strdup("judge"), paths->judge_program, err);
+	if (rc == 0 && self)
+		rc = add_file(subject, strdup("program ktstr"), self, err);
+	/* Its absence is told when it is to start. */
+	if (rc == 0 && qemu && access(qemu, F_OK) == 0)
+		rc = add_file(subject, strdup("program QEMU"), qemu, err);
+	return rc;
+}
+
 static int add_files(struct subject *subject, const struct prepared *p,
 		     const struct run_paths *paths, struct ktstr_error *err)
 {
@@ -59,7 +78,7 @@ static int add_files(struct subject *subject, const struct prepared *p,
 	struct plugin *const *plugins = registry_loaded(p->registry, &count);
 	int rc = 0;
 
-	subject->files = calloc(count + p->needs.file_count + 3, sizeof(*subject->files));
+	subject->files = calloc(count + p->needs.file_count + 5, sizeof(*subject->files));
 	if (!subject->files)
 		return no_memory(err);
 	for (size_t i = 0; i < count && rc == 0; i++) {
@@ -76,11 +95,16 @@ static int add_files(struct subject *subject, const struct prepared *p,
 	}
 	if (rc == 0)
 		rc = add_file(subject, strdup("kernel"), p->kernel->boot, err);
-	if (rc == 0)
-		rc = add_file(subject, strdup("agent"), paths->guest_program, err);
-	if (rc == 0)
-		rc = add_file(subject, strdup("judge"), paths->judge_program, err);
-	return rc;
+	return rc == 0 ? add_programs(subject, paths, err) : rc;
+}
+
+static json_t *inputs_json(const struct single_inputs *inputs)
+{
+	return json_pack("{sI sI sI so so}", "agent", (json_int_t)inputs->agent_crc32, "job",
+			 (json_int_t)inputs->job_crc32, "machine",
+			 (json_int_t)inputs->machine_crc32, "booted_base",
+			 json_text(inputs->booted_base), "attached_base",
+			 json_text(inputs->attached_base));
 }
 
 static json_t *files_json(const struct subject *subject)
@@ -106,24 +130,26 @@ static char *options_text(const struct run_options *options)
 }
 
 static int make_json(struct subject *subject, const struct prepared *p,
-		     const struct run_options *options, uint64_t first_seed, uint64_t last_seed,
-		     struct ktstr_error *err)
+		     const struct run_options *options, const struct single_inputs *inputs,
+		     uint64_t first_seed, uint64_t last_seed, struct ktstr_error *err)
 {
 	_cleanup_free_ char *text = options_text(options);
 
 	subject->json = json_pack(
-		"{si ss ss s{so ss#} s{sI sI} ss s{ss ss so} so}", "schema_version",
+		"{si ss ss s{so ss#} s{sI sI} ss s{ss ss so} so so}", "schema_version",
 		SUBJECT_SCHEMA_VERSION, "kind", "exploration", "ktstr_version", KTSTR_VERSION,
 		"scenario", "file", json_text(p->spec->source.name), "text", p->spec->source.text,
 		(int)p->spec->source.length, "seeds", "first", (json_int_t)first_seed, "last",
 		(json_int_t)last_seed, "options", text ? text : "", "machine", "accel",
 		p->is_kvm ? "kvm" : "tcg", "clock", p->is_virtual ? "virtual" : "host", "kernel",
-		json_text(p->kernel->release), "files", files_json(subject));
+		json_text(p->kernel->release), "files", files_json(subject), "inputs",
+		inputs_json(inputs));
 	return subject->json && text ? 0 : no_memory(err);
 }
 
-int subject_read(const char *scenario, const struct run_options *options, uint64_t first_seed,
-		 uint64_t last_seed, struct subject *ret, struct ktstr_error *err)
+int subject_read(const char *scenario, const struct run_options *options,
+		 const struct single_inputs *inputs, uint64_t first_seed, uint64_t last_seed,
+		 struct subject *ret, struct ktstr_error *err)
 {
 	struct subject subject = { 0 };
 	struct run_paths paths = { 0 };
@@ -140,7 +166,7 @@ int subject_read(const char *scenario, const struct run_options *options, uint64
 	if (rc == 0)
 		rc = add_files(&subject, prepared, &paths, err);
 	if (rc == 0)
-		rc = make_json(&subject, prepared, options, first_seed, last_seed, err);
+		rc = make_json(&subject, prepared, options, inputs, first_seed, last_seed, err);
 	if (rc == 0) {
 		subject.name = strdup(prepared->spec->name);
 		rc = subject.name ? 0 : no_memory(err);
@@ -248,6 +274,36 @@ static int compare_files(const json_t *then, const json_t *now, struct ktstr_err
 	return 0;
 }
 
+/* What the files above do not tell of: parts that ktstr puts together, and saved VMs. One that was
+ * not there then, or is not now, may have been made or removed by anybody. */
+static int compare_inputs(const json_t *then, const json_t *now, struct ktstr_error *err)
+{
+	static const struct {
+		const char *member, *what;
+		bool may_be_unknown;
+	} parts[] = {
+		{ "agent", "what the agent is packed with (its libraries)", false },
+		{ "job", "what the guest gets for a run (libraries of plugins)", false },
+		{ "machine", "the command line of QEMU", false },
+		{ "booted_base", "the saved VM that runs start from", true },
+		{ "attached_base", "the saved VM with the scheduler up", true },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		const json_t *old =
+			json_object_get(json_object_get(then, "inputs"), parts[i].member);
+		const json_t *fresh =
+			json_object_get(json_object_get(now, "inputs"), parts[i].member);
+
+		if (parts[i].may_be_unknown && (!json_is_string(old) || !json_is_string(fresh)))
+			continue;
+		if (old != fresh && !json_equal(old, fresh))
+			return ktstr_fail(err, -ESTALE, "%s is not the same as then",
+					  parts[i].what);
+	}
+	return 0;
+}
+
 static long long seed_of(const json_t *json, const char *which)
 {
 	return json_integer_value(json_object_get(json_object_get(json, "seeds"), which));
@@ -287,5 +343,7 @@ int subject_compare(const json_t *then, const json_t *now, struct ktstr_error *e
 		rc = compare_text(then, now, "machine", "accel", "what runs the VMs", err);
 	if (rc == 0)
 		rc = compare_text(then, now, "machine", "clock", "the clock of the VMs", err);
-	return rc == 0 ? compare_files(then, now, err) : rc;
+	if (rc == 0)
+		rc = compare_files(then, now, err);
+	return rc == 0 ? compare_inputs(then, now, err) : rc;
 }

@@ -16,8 +16,9 @@
 
 #include "ktstr/error.h"
 #include "run/run.h"
+#include "run/single.h"
 
-#define SUBJECT_SCHEMA_VERSION 1
+#define SUBJECT_SCHEMA_VERSION 2
 
 /* A file that runs are made of. */
 struct subject_file {
@@ -43,8 +44,9 @@ struct subject {
  * {schema_version, kind: "exploration", ktstr_version, scenario: {file, text}, seeds: {first,
  * last}, options: a text, machine: {accel, clock, kernel}, files: [{what, path, crc32}]}.
  */
-int subject_read(const char *scenario, const struct run_options *options, uint64_t first_seed,
-		 uint64_t last_seed, struct subject *ret, struct ktstr_error *err);
+int subject_read(const char *scenario, const struct run_options *options,
+		 const struct single_inputs *inputs, uint64_t first_seed, uint64_t last_seed,
+		 struct subject *ret, struct ktstr_error *err);
 void subject_done(struct subject *subject);
 
 /* Does a run depend on nothing else, so that it can be had again? */

@@ -13,6 +13,7 @@
 #include "coord/coord.h"
 #include "report/facts.h"
 #include "run/base.h"
+#include "run/base_known.h"
 #include "run/budget.h"
 #include "run/cpu_wait.h"
 #include "run/finish.h"
@@ -491,8 +492,32 @@ void single_run(const char *scenario, const struct run_options *options, struct 
 	run_done(&run);
 }
 
+static int find_inputs(const struct run *run, struct single_inputs *ret, struct ktstr_error *err)
+{
+	const struct run_base_spec spec = {
+		.prepared = run->prepared,
+		.image = &run->image,
+		.is_verbose = run_is_kernel_verbose(run->options),
+		.console_fd = -1,
+		.signal_fd = -1,
+	};
+
+	*ret = (struct single_inputs){ .agent_crc32 = run->again.agent_crc32,
+				       .job_crc32 = run->again.job_crc32,
+				       .machine_crc32 = run->again.machine_crc32 };
+	return run->options->is_cold
+		       ? 0
+		       : run_base_known(&spec, &ret->booted_base, &ret->attached_base, err);
+}
+
 int single_rehearse(const char *scenario, const struct run_options *options,
 		    struct ktstr_error *err)
+{
+	return single_rehearse_inputs(scenario, options, NULL, err);
+}
+
+int single_rehearse_inputs(const char *scenario, const struct run_options *options,
+			   struct single_inputs *ret, struct ktstr_error *err)
 {
 	struct run run = run_new(scenario, options);
 	int exit_code = EXIT_ERROR;
@@ -501,6 +526,10 @@ int single_rehearse(const char *scenario, const struct run_options *options,
 	/* What a run notes and warns of, it will say itself. */
 	log_set(NULL, NULL, LOG_LEVEL_ERROR);
 	rc = run_stages(&run, true, &exit_code, err);
+	if (rc == 0 && ret) {
+		rc = find_inputs(&run, ret, err);
+		exit_code = EXIT_ERROR;
+	}
 	log_set(NULL, NULL, LOG_LEVEL_NOTE);
 	run_done(&run);
 	return rc == 0 ? EXIT_PASS : exit_code;

@@ -34,6 +34,13 @@ int single_show(const struct single *single, const struct run_options *options)
 	return single->exit_code;
 }
 
+void single_inputs_done(struct single_inputs *inputs)
+{
+	free(inputs->booted_base);
+	free(inputs->attached_base);
+	*inputs = (struct single_inputs){ 0 };
+}
+
 void single_done(struct single *single)
 {
 	if (!single)

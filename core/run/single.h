@@ -37,6 +37,17 @@ void single_run(const char *scenario, const struct run_options *options, struct 
 /* Judge the recorded run @path again. */
 void single_check(const char *path, const struct run_options *options, struct single *ret);
 
+/* What a run is made of, as far as it is known before its VM starts. */
+struct single_inputs {
+	uint32_t agent_crc32;	/* the agent with its libraries */
+	uint32_t job_crc32;	/* what the guest gets for the run: plugins with their libraries */
+	uint32_t machine_crc32; /* the command line of QEMU */
+	/* The saved VMs that it may start from, booted and with the scheduler up; NULL: there is no
+	 * such one, or it boots. */
+	char *booted_base, *attached_base;
+};
+void single_inputs_done(struct single_inputs *inputs);
+
 /*
  * All of single_run() that comes before the VM, which leaves nothing behind: are scenario,
  * scheduler, kernel, machine and folder all right? EXIT_PASS, or the exit code with *err. Says
@@ -44,6 +55,9 @@ void single_check(const char *path, const struct run_options *options, struct si
  */
 int single_rehearse(const char *scenario, const struct run_options *options,
 		    struct ktstr_error *err);
+/* The same, with what was found. single_inputs_done() is due after EXIT_PASS. */
+int single_rehearse_inputs(const char *scenario, const struct run_options *options,
+			   struct single_inputs *ret, struct ktstr_error *err);
 
 /* Show it on options->out, or say why there is no verdict. Returns the exit code. */
 int single_show(const struct single *single, const struct run_options *options);

@@ -264,6 +264,18 @@ case_something_else_is_refused() {
 	ktstr explore "$file" --plugin-dir "$plugins" --run-dir "$work/x" --seeds 1
 	expect_status 2
 	expect_says "the checker 'seed_rule' is not the same file as then"
+	cp "$KTSTR_TEST_PLUGINS/checkers/seed_rule.so" "$plugins/checkers"
+	# shellcheck disable=SC2016 # for the script
+	printf '#!/bin/sh\nexec qemu-system-x86_64 "$@"\n' >"$work/qemu"
+	chmod +x "$work/qemu"
+	KTSTR_QEMU=$work/qemu ktstr explore "$file" --plugin-dir "$plugins" --run-dir "$work/x" --seeds 1..1
+	expect_status 2
+	expect_says "the program QEMU is not the same file as then \('$work/qemu'\)"
+	# All is what it was, also where more is shown of it.
+	ktstr explore "$file" --plugin-dir "$plugins" --run-dir "$work/x" --seeds 1..1 --verbose
+	expect_status 0
+	expect_says 'note: 1 of 1 seeds were run before'
+	jq -e '.inputs | has("booted_base")' <<<"$(head -1 "$work/x/journal.jsonl")" >/dev/null || fail "it does not name the saved VM"
 	mkdir "$work/full"
 	touch "$work/full/mine"
 	ktstr explore "$file" --plugin-dir "$plugins" --run-dir "$work/full" --seeds 1

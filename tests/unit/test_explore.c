@@ -156,6 +156,41 @@ Test(subject, is_the_same_or_says_what_differs)
 	expect_difference(json_object(), "what is kept there was 'exploration' and is ''");
 }
 
+static void expect_input(const char *member, const char *one, const char *other, const char *says)
+{
+	json_t *then = subject("a", 9, "", "virtual", 7);
+	json_t *now = subject("a", 9, "", "virtual", 7);
+	int rc;
+
+	(void)json_object_set_new(then, "inputs", json_pack("{ss?}", member, one));
+	(void)json_object_set_new(now, "inputs", json_pack("{ss?}", member, other));
+	rc = subject_compare(then, now, &err);
+	cr_expect_eq(rc, says ? -ESTALE : 0, "%s: %d: %s", member, rc, err.text);
+	if (says)
+		cr_expect_str_eq(err.text, says, "%s", err.text);
+	json_decref(then);
+	json_decref(now);
+}
+
+Test(subject, knows_what_no_file_tells)
+{
+	expect_input("agent", "1", "1", NULL);
+	expect_input("agent", "1", "2",
+		     "what the agent is packed with (its libraries) is not the same as then");
+	expect_input(
+		"job", "1", "2",
+		"what the guest gets for a run (libraries of plugins) is not the same as then");
+	expect_input("machine", "1", "2", "the command line of QEMU is not the same as then");
+	expect_input("booted_base", "1", "1", NULL);
+	expect_input("booted_base", "1", "2",
+		     "the saved VM that runs start from is not the same as then");
+	expect_input("attached_base", "1", "2",
+		     "the saved VM with the scheduler up is not the same as then");
+	/* The exploration itself may have made it. */
+	expect_input("booted_base", NULL, "2", NULL);
+	expect_input("attached_base", "1", NULL, NULL);
+}
+
 Test(subject, is_not_changed_unseen)
 {
 	struct subject_file file = { .what = (char *)"kernel" };
