@@ -292,7 +292,8 @@ case_a_replay_stops_at_a_time() {
 	expect_nothing_left
 }
 
-# It lives through 20 s in half a second of the host's, from timer to timer.
+# It lives through 100 s in about a second of the host's, from timer to timer. How much later than it was asked for
+# depends on how busy the host is.
 case_a_guest_that_waits_is_stopped_in_time() {
 	scenario idle <<-END
 		vm: {topology: {numa: 1, llcs: 1, cores: 2, threads: 1}}
@@ -300,7 +301,7 @@ case_a_guest_that_waits_is_stopped_in_time() {
 		  plugin: steps
 		  steps:
 		    - {ops: [{add_cgroup: {name: a}}, {spawn: {cgroup: a, workers: 1}}], hold: 100ms}
-		    - {ops: [{remove_cgroup: {name: a}}], hold: 20s}
+		    - {ops: [{remove_cgroup: {name: a}}], hold: 100s}
 		checkers: [starvation]
 	END
 	run --quiet
@@ -309,7 +310,7 @@ case_a_guest_that_waits_is_stopped_in_time() {
 	for time in 3 10; do
 		stop_at "${time}s" --output json
 		expect_status 0
-		expect_json ".is_identical and .stopped.time_s >= $time and .stopped.time_s < $time + 6"
+		expect_json ".is_identical and .stopped.time_s >= $time and .stopped.time_s < $time + 60"
 	done
 	stop_at frame:9 --output json
 	expect_status 0
@@ -319,7 +320,7 @@ case_a_guest_that_waits_is_stopped_in_time() {
 	ktstr replay "$work/run" --until 2s --run-dir "$work/again"
 	expect_status 0
 	expect_says_not 'failed'
-	stop_at 60s
+	stop_at 200s
 	expect_status 3
 	expect_says 'error: --until: the run came to its end before it could be stopped; it is kept in'
 	stop_at 1s --gdb --output json
