@@ -230,6 +230,7 @@ static void add_last_line(struct page *p)
 static int show_text(const struct exploration *x, struct ktstr_error *err)
 {
 	struct page page = { .x = x }, *p = &page;
+	int rc;
 
 	ADD(p, "exploration of %s, seeds %" PRIu64 "..%" PRIu64 "\n", x->subject.name,
 	    x->tally.first, x->tally.last);
@@ -242,14 +243,12 @@ static int show_text(const struct exploration *x, struct ktstr_error *err)
 		add_group(p, i);
 	add_shrunk(p);
 	add_last_line(p);
-	errno = 0;
-	if (page.rc == 0 &&
-	    (fputs(str_text(&page.out), x->options->out) == EOF || fflush(x->options->out) != 0))
-		page.rc = -EIO;
+	if (page.rc < 0)
+		rc = ktstr_fail(err, page.rc, "cannot write the report: %s", strerror(-page.rc));
+	else
+		rc = report_print(x->options->out, str_text(&page.out), err);
 	str_done(&page.out);
-	return page.rc < 0 ? ktstr_fail(err, page.rc, "cannot write the report: %s",
-					strerror(errno ? errno : -page.rc))
-			   : 0;
+	return rc;
 }
 
 int explore_show(const struct exploration *x, struct ktstr_error *err)

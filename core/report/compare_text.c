@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "report/checkers.h"
 #include "report/figure.h"
+#include "report/report.h"
 #include "report/table.h"
 
 /* Three columns of these, their differences and the names of rows fit 80 columns. */
@@ -295,8 +296,8 @@ int comparison_text(FILE *out, const struct comparison *comparison,
 	add_last_line(&p);
 	if (p.rc < 0)
 		rc = ktstr_fail(err, p.rc, "cannot write the report: %s", strerror(-p.rc));
-	else if (fputs(str_text(&p.out), out) < 0 || fflush(out) != 0)
-		rc = ktstr_fail(err, -EIO, "cannot write the report: %s", strerror(errno));
+	else
+		rc = report_print(out, str_text(&p.out), err);
 	str_done(&p.out);
 	return rc;
 }

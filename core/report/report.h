@@ -96,6 +96,9 @@ struct json_t;
 int report_document(const struct verdict *verdict, const struct report_spec *spec,
 		    struct json_t **ret, struct ktstr_error *err);
 
+/* Write @text, and leave nothing of it in a buffer. 0 or -EIO. */
+int report_print(FILE *out, const char *text, struct ktstr_error *err);
+
 /* Write a document as report_json() does. @json NULL: there was no memory for it. */
 int report_dump(FILE *out, const struct json_t *json, struct ktstr_error *err);
 

@@ -381,6 +381,13 @@ static void add_last_line(struct text *t)
 		ADD(t, "\n");
 }
 
+int report_print(FILE *out, const char *text, struct ktstr_error *err)
+{
+	if (fputs(text, out) < 0 || fflush(out) != 0)
+		return ktstr_fail(err, -EIO, "cannot write the report: %s", strerror(errno));
+	return 0;
+}
+
 int report_text(FILE *out, const struct verdict *verdict, const struct report_spec *spec,
 		struct ktstr_error *err)
 {
@@ -407,8 +414,8 @@ int report_text(FILE *out, const struct verdict *verdict, const struct report_sp
 		add_last_line(&t);
 	if (t.rc < 0)
 		rc = ktstr_fail(err, t.rc, "cannot write the report: %s", strerror(-t.rc));
-	else if (fputs(str_text(&t.out), out) < 0 || fflush(out) != 0)
-		rc = ktstr_fail(err, -EIO, "cannot write the report: %s", strerror(errno));
+	else
+		rc = report_print(out, str_text(&t.out), err);
 	str_done(&t.out);
 	facts_free(facts);
 	return rc;

@@ -141,11 +141,12 @@ static int show_turn(const struct repeating *r, uint32_t number, struct ktstr_er
 		if (rc == 0)
 			rc = text_add_safe(&line, turn->problem);
 	}
+	if (rc == 0)
+		rc = str_add(&line, "\n");
 	if (rc < 0)
 		rc = no_memory(err);
-	else if (fprintf(r->options->out, "%s\n", str_text(&line)) < 0 ||
-		 fflush(r->options->out) != 0)
-		rc = ktstr_fail(err, -EIO, "cannot write the report: %s", strerror(errno));
+	else
+		rc = report_print(r->options->out, str_text(&line), err);
 	str_done(&line);
 	return rc;
 }
@@ -422,8 +423,8 @@ static int show_text(const struct repeating *r, struct ktstr_error *err)
 		rc = difference_text(r->difference, labels, &text);
 	if (rc < 0)
 		rc = no_memory(err);
-	else if (fputs(str_text(&text), r->options->out) < 0 || fflush(r->options->out) != 0)
-		rc = ktstr_fail(err, -EIO, "cannot write the report: %s", strerror(errno));
+	else
+		rc = report_print(r->options->out, str_text(&text), err);
 	str_done(&text);
 	return rc;
 }

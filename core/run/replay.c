@@ -224,8 +224,8 @@ static int show_text(const struct replay *r, struct ktstr_error *err)
 		return rc;
 	if (add_result(r, &text) < 0)
 		rc = no_memory(err);
-	else if (fputs(str_text(&text), r->given->out) < 0 || fflush(r->given->out) != 0)
-		rc = ktstr_fail(err, -EIO, "cannot write the report: %s", strerror(errno));
+	else
+		rc = report_print(r->given->out, str_text(&text), err);
 	str_done(&text);
 	return rc;
 }
@@ -279,8 +279,8 @@ static int show_stopped_text(const struct replay *r, bool is_same, struct ktstr_
 		rc = difference_text(r->difference, labels, &text);
 	if (rc < 0)
 		rc = no_memory(err);
-	else if (fputs(str_text(&text), r->given->out) < 0 || fflush(r->given->out) != 0)
-		rc = ktstr_fail(err, -EIO, "cannot write the report: %s", strerror(errno));
+	else
+		rc = report_print(r->given->out, str_text(&text), err);
 	str_done(&text);
 	return rc;
 }
