@@ -4,7 +4,7 @@
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "$0")/lib.sh"
 
-[[ -n $(find "$KTSTR_BUILD" -name scx_fifo.so -print -quit) ]] || skip "this build has no BPF schedulers"
+needs_bpf
 
 # A cache of this test's own, with the kernels of the real one.
 own_cache() {

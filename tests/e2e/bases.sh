@@ -440,7 +440,7 @@ case_restored_wake_ups_are_as_good() {
 }
 
 case_a_restored_scheduler_of_bpf_is_as_good() {
-	[[ -n $(find "$KTSTR_BUILD" -name scx_fifo.so -print -quit) ]] || skip "this build has no BPF schedulers"
+	needs_bpf
 	scenario fifo <<-END
 		name: fifo
 		vm: {topology: {numa: 1, llcs: 1, cores: 2, threads: 1}}

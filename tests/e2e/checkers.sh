@@ -22,10 +22,6 @@ says() {
 	expect_says "$regex"
 }
 
-needs_bpf() {
-	[[ -n $(find "$KTSTR_BUILD" -name scx_fifo.so -print -quit) ]] || skip 'this build has no BPF schedulers'
-}
-
 case_eevdf() {
 	nice_under eevdf
 	expect_status 0

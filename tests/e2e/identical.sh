@@ -13,10 +13,6 @@ thrice() {
 	expect_nothing_left
 }
 
-needs_bpf() {
-	[[ -n $(find "$KTSTR_BUILD" -name scx_vtime.so -print -quit) ]] || skip "this build has no BPF schedulers"
-}
-
 case_cpu_hog() {
 	thrice cpu_hog
 }

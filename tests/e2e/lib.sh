@@ -28,6 +28,10 @@ skip() {
 	exit 77
 }
 
+needs_bpf() {
+	[[ -n $(find "$KTSTR_BUILD" -name scx_fifo.so -print -quit) ]] || skip "this build has no BPF schedulers"
+}
+
 # Processes that carry this test's mark, one pid a line: ktstr, QEMU and judges, but not this script.
 marked() {
 	local environ pid

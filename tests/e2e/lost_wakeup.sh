@@ -4,7 +4,7 @@
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "$0")/lib.sh"
 
-[[ -n $(find "$KTSTR_BUILD" -name scx_lostwake.so -print -quit) ]] || skip "this build has no BPF schedulers"
+needs_bpf
 
 # The shipped scenario with more wake-ups, so that the search is short. Which seeds fail is a matter of the kernel, the
 # compiler and the agent.

@@ -5,7 +5,7 @@
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "$0")/lib.sh"
 
-[[ -n $(find "$KTSTR_BUILD" -name scx_fifo.so -print -quit) ]] || skip "this build has no BPF schedulers"
+needs_bpf
 
 # fault NAME REGEX...: the shipped scenario of that fault ends as it says itself, for the reason that matches.
 fault() {
