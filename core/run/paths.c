@@ -117,8 +117,9 @@ int run_paths_find(const char *program, const char *const *folders, size_t folde
 		return rc;
 	paths.guest_program = join(prefix, KTSTR_LIBEXECDIR, "/ktstr-guest");
 	paths.judge_program = join(prefix, KTSTR_LIBEXECDIR, "/ktstr-judge");
+	paths.gate = join(prefix, KTSTR_LIBEXECDIR, "/ktstr-qemu-gate.so");
 	own = join(prefix, KTSTR_PLUGINDIR, "");
-	if (!paths.guest_program || !paths.judge_program || !own)
+	if (!paths.guest_program || !paths.judge_program || !paths.gate || !own)
 		rc = ktstr_fail(err, -ENOMEM, "cannot find the parts of ktstr: out of memory");
 	if (rc == 0)
 		rc = make_search_path(folders, folder_count, search_path, own,
@@ -137,6 +138,7 @@ void run_paths_done(struct run_paths *paths)
 		return;
 	free(paths->guest_program);
 	free(paths->judge_program);
+	free(paths->gate);
 	for (char **folder = paths->plugin_folders; folder && *folder; folder++)
 		free(*folder);
 	free(paths->plugin_folders);

@@ -13,6 +13,7 @@
 struct run_paths {
 	char *guest_program;
 	char *judge_program;
+	char *gate; /* library that QEMU loads in virtual time (vm/qemu_gate.c) */
 	/* Search path of plugins, ended by NULL: @folders, those of KTSTR_PLUGIN_PATH, ours. */
 	char **plugin_folders;
 };

@@ -375,6 +375,8 @@ int prepare_scenario(const char *scenario, const struct run_options *options,
 	if (!p)
 		return no_memory(err);
 	rc = prepare_all(p, scenario, options, paths, err);
+	if (rc == 0 && paths->gate && !(p->gate = strdup(paths->gate)))
+		rc = no_memory(err);
 	if (rc < 0) {
 		prepared_free(p);
 		return rc;
@@ -498,6 +500,7 @@ void prepared_free(struct prepared *p)
 	if (!p)
 		return;
 	kernel_free(p->kernel);
+	free(p->gate);
 	run_needs_done(&p->needs);
 	free(p->checkers);
 	bound_free(p->scenario_values);

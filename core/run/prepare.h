@@ -45,6 +45,7 @@ struct prepared {
 	/* By prepare_machine(): */
 	bool is_kvm;
 	bool is_virtual; /* the guest lives in its own time (spec->vm.instruction_ns) */
+	char *gate;	 /* of struct run_paths, for a VM in virtual time */
 };
 
 /*

@@ -6,6 +6,7 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -13,9 +14,11 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/str.h"
 
 struct child {
 	char *const *argv;
+	char *const *environment;
 	const int *keep;
 	size_t count;
 	int null_fd;
@@ -55,7 +58,7 @@ static _Noreturn void run_child(const struct child *child)
 	int rc = set_up_child(child);
 
 	if (rc == 0) {
-		(void)execvp(child->argv[0], child->argv);
+		(void)execvpe(child->argv[0], child->argv, child->environment);
 		rc = -errno;
 	}
 	(void)!write(child->report_fd, &rc, sizeof(rc)); /* nobody is left to be told */
@@ -73,6 +76,28 @@ static int read_report(int fd)
 	return rc < 0 ? rc : reported;
 }
 
+/* Ours with @preload in LD_PRELOAD; the array and its last entry are the caller's to free. */
+static char **environment_with(const char *preload)
+{
+	static const char name[] = "LD_PRELOAD=";
+	size_t count = 0, kept = 0;
+	const char *before = getenv("LD_PRELOAD");
+	char **copy;
+
+	while (environ[count])
+		count++;
+	copy = calloc(count + 2, sizeof(*copy));
+	if (!copy)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		if (!str_starts(environ[i], name))
+			copy[kept++] = environ[i];
+	copy[kept] = str_format("%s%s%s%s", name, preload, before ? ":" : "", before ? before : "");
+	if (!copy[kept])
+		free(steal_ptr(copy));
+	return copy;
+}
+
 static bool has_standard_fd(const int *keep, size_t count, int stderr_fd)
 {
 	for (size_t i = 0; i < count; i++)
@@ -81,8 +106,8 @@ static bool has_standard_fd(const int *keep, size_t count, int stderr_fd)
 	return stderr_fd <= STDERR_FILENO;
 }
 
-int spawn_bound(char *const *argv, const int *keep, size_t count, int stderr_fd, pid_t *ret_pid,
-		int *ret_pid_fd)
+static int spawn_in(char *const *argv, char *const *environment, const int *keep, size_t count,
+		    int stderr_fd, pid_t *ret_pid, int *ret_pid_fd)
 {
 	_cleanup_close_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	_cleanup_close_ int read_fd = -1, write_fd = -1, pid_fd = -1;
@@ -99,6 +124,7 @@ int spawn_bound(char *const *argv, const int *keep, size_t count, int stderr_fd,
 		return -EBADF;
 	const struct child child = {
 		.argv = argv,
+		.environment = environment,
 		.keep = keep,
 		.count = count,
 		.null_fd = null_fd,
@@ -130,4 +156,23 @@ int spawn_bound(char *const *argv, const int *keep, size_t count, int stderr_fd,
 	*ret_pid = pid;
 	*ret_pid_fd = steal_fd(&pid_fd);
 	return 0;
+}
+
+int spawn_bound(char *const *argv, const char *preload, const int *keep, size_t count,
+		int stderr_fd, pid_t *ret_pid, int *ret_pid_fd)
+{
+	char **environment = preload ? environment_with(preload) : environ;
+	char *last = NULL;
+	int rc;
+
+	if (!environment)
+		return -ENOMEM;
+	rc = spawn_in(argv, environment, keep, count, stderr_fd, ret_pid, ret_pid_fd);
+	if (!preload)
+		return rc;
+	for (size_t i = 0; environment[i]; i++)
+		last = environment[i];
+	free(last);
+	free(environment);
+	return rc;
 }

@@ -26,7 +26,8 @@ struct vm_spec {
 	/* The guest lives in its own time, in which an instruction takes so long (a power of two);
 	 * 0: in the host's. */
 	uint32_t instruction_ns;
-	uint64_t seed; /* of what is random in such a machine */
+	uint64_t seed;	  /* of what is random in such a machine */
+	const char *gate; /* the library of qemu_gate.c, for such a machine; NULL: without */
 	struct ktstr_topology topology;
 	uint64_t memory_bytes;
 	const char *kernel; /* path */

@@ -30,6 +30,42 @@ case_nice_under_scx_vtime() {
 	thrice nice --scheduler scx_vtime
 }
 
+# Each sleep of a worker is one where QEMU's main thread could look a moment too early.
+case_short_sleeps() {
+	scenario sleeps <<-END
+		vm: {topology: {cores: 2}}
+		scenario:
+		  plugin: steps
+		  steps:
+		    - ops:
+		        - spawn: {workload: {plugin: bursty, burst: 10us, sleep: 100us}, workers: 2}
+		      hold: 1s
+		checkers: [starvation]
+	END
+	ktstr run "$file" --accel tcg --clock virtual --quiet --repeat 5 --expect-identical --run-dir "$work/run"
+	expect_status 0
+	expect_says '^5 runs: 5 PASS; one stream, the same in all$'
+	expect_nothing_left
+}
+
+case_qemu_is_gated_in_virtual_time_only() {
+	local clock
+	scenario short <<-END
+		scenario: {plugin: cpu_hog, cgroups: 1, workers: 1, duration: 1s}
+		checkers: [starvation]
+	END
+	for clock in virtual host; do
+		start run "$file" --accel tcg --clock "$clock" --run-dir "$work/run-$clock"
+		wait_for 'step 1/1'
+		grep -o 'ktstr-qemu-gate.so$' "/proc/$(qemu_pid)/maps" | sort -u >"$work/gate-$clock" || :
+		finish
+		expect_status 0
+	done
+	[[ -s $work/gate-virtual ]] || fail "QEMU did without its gate"
+	[[ ! -s $work/gate-host ]] || fail "QEMU has a gate that only virtual time needs"
+	expect_nothing_left
+}
+
 # A question for statistics would come from the host's time into the guest's.
 case_nobody_can_ask() {
 	scenario quiet <<-END
