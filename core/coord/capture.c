@@ -37,6 +37,8 @@ void coord_thaw(struct coord *c)
 	watches_keep(c); /* before the guest overwrites what it ran into */
 	rc = c->spec->vm_ops->thaw(c->spec->vm, &err);
 	c->requests.is_frozen = false;
+	/* It may have stopped again by now, and that have been read with the answer. */
+	c->is_always_ready[SOURCE_DEBUGGER] = c->fds[SOURCE_DEBUGGER] >= 0;
 	watchdog_extend(c->sinks, coord_now(c) - c->requests.frozen_at_ns);
 	if (rc < 0)
 		coord_decide(c, COORD_END_VM_ERROR, "the guest was stopped and does not go on: %s",

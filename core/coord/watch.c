@@ -223,6 +223,7 @@ void watches_look(struct coord *c)
 	struct ktstr_error err = { 0 };
 	uint32_t slot = 0, cpu = 0;
 
+	c->is_always_ready[SOURCE_DEBUGGER] = false;
 	if (next_stop(c, &slot, &cpu) != 1)
 		return;
 	/* It stands still already; now we are the ones who hold it. */

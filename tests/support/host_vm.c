@@ -51,6 +51,8 @@ static int thaw(void *vm, struct ktstr_error *err)
 	note("thaw ");
 	cr_assert(host.is_frozen);
 	host.is_frozen = false;
+	host.hits += host.hits_at_thaw;
+	host.hits_at_thaw = 0;
 	return 0;
 }
 

@@ -26,6 +26,7 @@ struct host_vm {
 	uint8_t memory[HOST_VM_BYTES];
 	int hits_fd; /* an eventfd: what the script writes there is so many hits of slot 1 */
 	uint64_t hits;
+	uint64_t hits_at_thaw; /* that come together with the answer to the next one */
 	/* To fail with, when not 0. */
 	int freeze_error;
 	int thaw_error;

@@ -75,6 +75,30 @@ Test(watch, a_hit_is_a_capture_with_what_was_written)
 	cr_expect_eq(kept.items[0].bytes[0], 42);
 }
 
+static void play_silent_watch(struct fake_guest *guest)
+{
+	struct frames frames = { 0 };
+
+	add_addrs(&frames);
+	add_watch(&frames, 3, HOST_VM_AT, 4, "counter");
+	ask(guest, &frames);
+	expect_snapshot(guest, 3, "", 1);
+	finish(guest, &frames);
+}
+
+/* What was read already makes no channel readable, and nobody else would let the guest go on. */
+Test(watch, a_hit_that_comes_with_the_thaw_is_not_forgotten)
+{
+	static struct kept kept;
+
+	host.hits_at_thaw = 1;
+	run_with_host(play_silent_watch);
+	expect_good();
+	cr_expect_str_eq(host.log, "freeze watch(1,0,4) thaw freeze registers read(0,4,0) thaw ");
+	read_captures(&kept);
+	cr_expect_eq(kept.count, 1);
+}
+
 static void play_bad_watches(struct fake_guest *guest)
 {
 	static const struct {
