@@ -242,6 +242,22 @@ static int reduce_list(struct reduction *r, struct node *root, const struct site
 	return 1;
 }
 
+static int reduce_ones(struct reduction *r, struct node *root, const struct site *site,
+		       const char *path, char *what, size_t size)
+{
+	size_t before = site->node->child_count;
+	int64_t value;
+
+	(void)root;
+	if (r->is_open)
+		return 0;
+	for (size_t i = before; i-- > 0;)
+		if (site_number(site->node->children[i], &value) && value == 1)
+			node_remove(site->node, i);
+	(void)snprintf(what, size, "%s: without what is 1", path);
+	return site->node->child_count < before;
+}
+
 static int reduce_key(struct reduction *r, struct node *root, const struct site *site,
 		      const char *path, char *what, size_t size)
 {
@@ -287,9 +303,9 @@ static int reduce_time(struct reduction *r, struct node *root, const struct site
 static int (*const reduce[SITE_KINDS])(struct reduction *r, struct node *root,
 				       const struct site *site, const char *path, char *what,
 				       size_t size) = {
-	[SITE_WHOLE] = reduce_whole,   [SITE_LIST] = reduce_list,   [SITE_KEY] = reduce_key,
-	[SITE_NUMBER] = reduce_number, [SITE_CPUS] = reduce_number, [SITE_TIME] = reduce_time,
-	[SITE_CHECKER] = reduce_list,
+	[SITE_WHOLE] = reduce_whole, [SITE_LIST] = reduce_list,	    [SITE_ONES] = reduce_ones,
+	[SITE_KEY] = reduce_key,     [SITE_NUMBER] = reduce_number, [SITE_CPUS] = reduce_number,
+	[SITE_TIME] = reduce_time,   [SITE_CHECKER] = reduce_list,
 };
 
 static uint64_t hash(const struct node *root)
@@ -350,6 +366,7 @@ static void reject_here(struct reduction *r)
 		r->low = r->value;
 		return;
 	case SITE_WHOLE:
+	case SITE_ONES:
 	case SITE_KEY:
 	case SITE_KINDS:
 		return;

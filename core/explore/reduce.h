@@ -8,6 +8,7 @@
  * - half of all numbers and times of the scenario at once;
  * - without entries of lists (steps, operations), and without what speaks of the names that were in
  *   them; without schedulers to change to;
+ * - without what vm.topology says that is so in any case;
  * - without keys, so that what they set is as without them;
  * - smaller numbers (workers, cgroups);
  * - fewer CPUs (vm.topology);

@@ -50,6 +50,7 @@ static bool is_site(enum site_kind kind, const struct node *node, const struct n
 		return site_number(node, &ignored);
 	case SITE_TIME:
 		return site_time(node, &ignored);
+	case SITE_ONES:
 	case SITE_CHECKER:
 	case SITE_KINDS:
 		break;
@@ -71,7 +72,7 @@ static bool walk_tree(struct walk *walk, struct node *node, struct node *parent,
 	size_t length = walk->path->length;
 
 	if (node->key)
-		(void)str_addf(walk->path, "%s%s", length > 0 ? "." : "", node->key);
+		(void)str_addf(walk->path, "%s%s", parent ? "." : "", node->key);
 	else if (parent)
 		(void)str_addf(walk->path, "[%zu]", index);
 	if (is_site(walk->kind, node, parent) && take(walk, node, parent, index))
@@ -99,7 +100,7 @@ static struct node *top_of(struct node *root, enum site_kind kind)
 {
 	if (kind == SITE_CHECKER)
 		return child_of(root, "checkers");
-	if (kind == SITE_CPUS)
+	if (kind == SITE_CPUS || kind == SITE_ONES)
 		return child_of(child_of(root, "vm"), "topology");
 	return child_of(root, "scenario");
 }
@@ -121,10 +122,12 @@ bool site_find(struct node *root, enum site_kind kind, size_t number, struct sit
 	bool is_found;
 
 	str_clear(path);
-	if (kind == SITE_CPUS)
-		(void)str_add(path, "vm");
+	if (kind == SITE_CPUS || kind == SITE_ONES)
+		(void)str_add(path, "vm.");
 	if (kind == SITE_CHECKER)
 		is_found = find_whole(&walk, top, NODE_LIST);
+	else if (kind == SITE_ONES)
+		is_found = find_whole(&walk, top, NODE_MAP);
 	else
 		is_found = top && walk_tree(&walk, top, NULL, 0);
 	if (!is_found && kind == SITE_LIST)

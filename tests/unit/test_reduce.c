@@ -136,9 +136,7 @@ Test(reduce, takes_away_what_nothing_needs)
 		       "watchdog: 20s\n"
 		       "scheduler: {plugin: mine, slice: 5ms}\n"
 		       "schedulers: {}\n"
-		       "vm:\n"
-		       "  accel: tcg\n"
-		       "  topology: {numa: 1, llcs: 1, cores: 1, threads: 1}\n"
+		       "vm: {accel: tcg, topology: {}}\n"
 		       "scenario: {plugin: steps}\n"
 		       "checkers: [starvation]\n");
 }
@@ -319,12 +317,13 @@ Test(reduce, is_the_same_each_time)
 
 Test(reduce, says_what_it_does)
 {
-	struct node *root = parse("vm: {topology: {cores: 4}}\n"
+	struct node *root = parse("vm: {topology: {llcs: 1, cores: 4}}\n"
 				  "scenario: {plugin: p, workers: 8, x: y, steps: [{hold: 4s}]}\n"
 				  "checkers: [a, b]\n");
 	static const char *const says[] = {
 		"scenario: half of all numbers and times",
 		"scenario.steps: 0 of 1 entries",
+		"vm.topology: without what is 1",
 		"scenario.x: left out",
 		"scenario.steps: left out",
 		"scenario.workers: 1 instead of 8",
