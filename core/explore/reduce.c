@@ -242,19 +242,26 @@ static int reduce_list(struct reduction *r, struct node *root, const struct site
 	return 1;
 }
 
+/* Without a word there are more cores than one. */
+static bool is_one_in_any_case(const struct node *node)
+{
+	int64_t value;
+
+	return strcmp(node->key, "cores") != 0 && site_number(node, &value) && value == 1;
+}
+
 static int reduce_ones(struct reduction *r, struct node *root, const struct site *site,
 		       const char *path, char *what, size_t size)
 {
 	size_t before = site->node->child_count;
-	int64_t value;
 
 	(void)root;
 	if (r->is_open)
 		return 0;
 	for (size_t i = before; i-- > 0;)
-		if (site_number(site->node->children[i], &value) && value == 1)
+		if (is_one_in_any_case(site->node->children[i]))
 			node_remove(site->node, i);
-	(void)snprintf(what, size, "%s: without what is 1", path);
+	(void)snprintf(what, size, "%s: without what is 1 in any case", path);
 	return site->node->child_count < before;
 }
 

@@ -14,7 +14,7 @@
 enum site_kind {
 	SITE_WHOLE,   /* the scenario, as all its numbers and times at once */
 	SITE_LIST,    /* a list of the scenario, or the map of schedulers to change to */
-	SITE_ONES,    /* vm.topology, for what is 1 there as it is without a word */
+	SITE_ONES,    /* vm.topology, with what says there that it is 1 */
 	SITE_KEY,     /* a child of a map of the scenario that says no number and no plugin */
 	SITE_NUMBER,  /* a number of the scenario that is an amount */
 	SITE_CPUS,    /* a number of vm.topology */

@@ -136,7 +136,7 @@ Test(reduce, takes_away_what_nothing_needs)
 		       "watchdog: 20s\n"
 		       "scheduler: {plugin: mine, slice: 5ms}\n"
 		       "schedulers: {}\n"
-		       "vm: {accel: tcg, topology: {}}\n"
+		       "vm: {accel: tcg, topology: {cores: 1}}\n"
 		       "scenario: {plugin: steps}\n"
 		       "checkers: [starvation]\n");
 }
@@ -323,7 +323,7 @@ Test(reduce, says_what_it_does)
 	static const char *const says[] = {
 		"scenario: half of all numbers and times",
 		"scenario.steps: 0 of 1 entries",
-		"vm.topology: without what is 1",
+		"vm.topology: without what is 1 in any case",
 		"scenario.x: left out",
 		"scenario.steps: left out",
 		"scenario.workers: 1 instead of 8",
