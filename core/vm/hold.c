@@ -96,15 +96,21 @@ static int thread_wait(const struct vm *vm, const char *thread)
 	_cleanup_free_ char *text = NULL;
 	struct ktstr_error ignored;
 	char *end;
+	unsigned long long arguments[4] = { 0 };
 	long number;
 	int rc = path ? io_read_file(path, 256, &text, NULL, &ignored) : -ENOMEM;
 
 	if (rc < 0)
 		return rc == -ENOENT || rc == -ESRCH ? WAIT_OTHER : rc;
 	number = strtol(text, &end, 10);
-	if (end != text && number == SYS_sendmsg && strtol(end, NULL, 0) == vm->freeze_number)
+	if (end == text)
+		return WAIT_OTHER;
+	for (size_t i = 0; i < ARRAY_SIZE(arguments); i++)
+		arguments[i] = strtoull(end, &end, 0);
+	if (number == SYS_sendmsg && arguments[0] == (unsigned long long)vm->freeze_number)
 		return WAIT_CHANNEL;
-	return end != text && number == SYS_futex ? WAIT_LOCK : WAIT_OTHER;
+	/* Who waits for a lock sets no limit; our gate (qemu_gate.c) does. */
+	return number == SYS_futex && arguments[3] == 0 ? WAIT_LOCK : WAIT_OTHER;
 }
 
 /* 1: all CPUs stand still; 0: not yet. */

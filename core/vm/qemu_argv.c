@@ -132,12 +132,16 @@ int topology_check(const struct ktstr_topology *topology, struct ktstr_error *er
 	return 0;
 }
 
+/* One thread for all vCPUs. When the buffer of translated code is full a turn ends, so in virtual
+ * time its size, in MiB, must not follow from the host's memory, as QEMU has it. */
+#define TCG "tcg,thread=single,tb-size=512"
+
 static void add_cpus(struct words *words, const struct qemu_spec *spec)
 {
 	const struct ktstr_topology *topology = &spec->topology;
 
 	add(words, "-accel");
-	add(words, spec->is_kvm ? "kvm" : "tcg,thread=single");
+	add(words, spec->is_kvm ? "kvm" : TCG);
 	add(words, "-cpu");
 	/*
 	 * host-cache-info would pass the host's sharing through instead of the topology's. Level

@@ -13,35 +13,40 @@
  * So the main thread's ppoll() returns for a mere notification (an eventfd) only when
  * - the thread of the vCPUs sleeps, from which nobody but the main thread wakes it;
  * - or a third thread or a signal handler notifies: the monitor has a command;
- * - or the vCPUs have been busy for so long that they are unlikely to be in that window, and
- *   somebody may wait for the main thread: a guest that powered off spins until it is heard.
+ * - or the thread of the vCPUs has notified it of more than a timer, and been busy for long since
+ *   then: a guest that powered off spins until that is heard. A timer notifies all event loops of
+ *   QEMU alike, anything else only one.
  *
- * Other descriptors are not held up, nor is QEMU's big lock: QEMU holds it when it polls without
- * waiting, which is let alone. One that the main thread itself reads is a debugger's, and from the
- * first word of it on nothing is held up any more: a guest is stopped at its hits, so its run is
- * not the same again in any case.
+ * Other descriptors are not held up. One that the main thread itself reads is a debugger's, and
+ * from the first word of it on nothing is held up any more: a guest is stopped at its hits, so its
+ * run is not the same again in any case. Nor is a poll without waiting, with which the main thread
+ * goes on with what it has begun.
  */
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #define FDS_MAX 4096
+/* Conditions as they have been since 2003, on x86; elsewhere there are no others. */
 #define CONDITIONS "GLIBC_2.3.2"
 
 /* Between two looks at the vCPUs' thread. */
 #define LOOK_NS 1000000
-/* The CPU time of the vCPUs' thread that a notification waits for. */
+/* The CPU time of the vCPUs' thread that its own notification waits for. */
 #define PATIENCE_NS (20 * INT64_C(1000000))
-/* So many looks at a thread that does not move, and waits for something else, end the wait, too. */
+/* So many looks at a thread that waits for something else end the hold, too. */
 #define IDLE_LOOKS_MAX 1000
 
 typedef int ppoll_function(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
@@ -59,6 +64,9 @@ static eventfd_function *real_eventfd;
 static write_function *real_write;
 
 static atomic_bool is_eventfd[FDS_MAX];
+static atomic_int eventfd_limit; /* none is as large */
+/* How often the vCPUs' thread has notified through each since the main thread began to wait. */
+static atomic_uint told[FDS_MAX];
 
 /* The first thread but the main one that waits for a condition is that of the vCPUs: it waits for
  * the machine to be there. */
@@ -74,18 +82,34 @@ static atomic_bool is_urgent;
 static atomic_bool is_held; /* the main thread */
 static atomic_uint news;    /* a futex, counts what may end the hold */
 
+static void *find_condition_call(const char *name)
+{
+	void *call = dlvsym(RTLD_NEXT, name, CONDITIONS);
+
+	return call ? call : dlsym(RTLD_NEXT, name);
+}
+
 __attribute__((constructor)) static void find(void)
 {
+	static const char sorry[] = "ktstr: QEMU's C library lacks what QEMU is held up by\n";
+
 	*(void **)&real_ppoll = dlsym(RTLD_NEXT, "ppoll");
 	*(void **)&real_eventfd = dlsym(RTLD_NEXT, "eventfd");
+	*(void **)&real_wait = find_condition_call("pthread_cond_wait");
+	*(void **)&real_signal = find_condition_call("pthread_cond_signal");
+	*(void **)&real_broadcast = find_condition_call("pthread_cond_broadcast");
 	*(void **)&real_write = dlsym(RTLD_NEXT, "write");
-	/* Without the version they would be those of before 2003. */
-	*(void **)&real_wait = dlvsym(RTLD_NEXT, "pthread_cond_wait", CONDITIONS);
-	*(void **)&real_signal = dlvsym(RTLD_NEXT, "pthread_cond_signal", CONDITIONS);
-	*(void **)&real_broadcast = dlvsym(RTLD_NEXT, "pthread_cond_broadcast", CONDITIONS);
-	if (!real_ppoll || !real_eventfd || !real_write || !real_wait || !real_signal ||
-	    !real_broadcast)
-		abort();
+	if (real_ppoll && real_eventfd && real_wait && real_signal && real_broadcast && real_write)
+		return;
+	(void)!syscall(SYS_write, STDERR_FILENO, sorry, sizeof(sorry) - 1);
+	abort();
+}
+
+/* Other libraries may begin before us. */
+static void need_calls(void)
+{
+	if (!real_write)
+		find();
 }
 
 static int thread_id(void)
@@ -109,12 +133,34 @@ static void tell_news(void)
 		(void)syscall(SYS_futex, &news, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+/* What QEMU starts needs no gate, and does not have the descriptor that we may have come by. A
+ * program that only starts QEMU makes no eventfd. */
+static void spare_children(void)
+{
+	const char *preloads = getenv("LD_PRELOAD");
+	const char *others = preloads ? strchr(preloads, ':') : NULL;
+
+	if (others)
+		(void)setenv("LD_PRELOAD", others + 1, 1);
+	else
+		(void)unsetenv("LD_PRELOAD");
+}
+
 int eventfd(unsigned int value, int flags)
 {
-	int fd = real_eventfd(value, flags);
+	static atomic_flag has_spared = ATOMIC_FLAG_INIT;
+	int fd, limit;
 
-	if (fd >= 0 && fd < FDS_MAX)
-		atomic_store(&is_eventfd[fd], true);
+	need_calls();
+	if (!atomic_flag_test_and_set(&has_spared))
+		spare_children();
+	fd = real_eventfd(value, flags);
+	if (fd < 0 || fd >= FDS_MAX)
+		return fd;
+	atomic_store(&is_eventfd[fd], true);
+	limit = atomic_load(&eventfd_limit);
+	while (limit <= fd && !atomic_compare_exchange_weak(&eventfd_limit, &limit, fd + 1))
+		;
 	return fd;
 }
 
@@ -127,14 +173,16 @@ static bool notifies(int fd)
  * that is a signal handler's doing. */
 ssize_t write(int fd, const void *data, size_t length)
 {
-	ssize_t n = real_write(fd, data, length);
+	bool is_told = notifies(fd);
 
-	if (notifies(fd) && thread_id() != atomic_load(&vcpu_thread) &&
-	    (atomic_load(&is_held) || !is_main())) {
+	need_calls();
+	if (is_told && thread_id() == atomic_load(&vcpu_thread)) {
+		(void)atomic_fetch_add(&told[fd], 1);
+	} else if (is_told && (atomic_load(&is_held) || !is_main())) {
 		atomic_store(&is_urgent, true);
 		tell_news();
 	}
-	return n;
+	return real_write(fd, data, length);
 }
 
 /* Is the calling thread that of the vCPUs? */
@@ -153,6 +201,7 @@ int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 {
 	int rc;
 
+	need_calls();
 	if (!is_vcpu())
 		return real_wait(cond, mutex);
 	atomic_store(&awaited, cond);
@@ -171,12 +220,14 @@ static void wake(const pthread_cond_t *cond)
 
 int pthread_cond_signal(pthread_cond_t *cond)
 {
+	need_calls();
 	wake(cond);
 	return real_signal(cond);
 }
 
 int pthread_cond_broadcast(pthread_cond_t *cond)
 {
+	need_calls();
 	wake(cond);
 	return real_broadcast(cond);
 }
@@ -189,6 +240,28 @@ static bool has_other(const struct pollfd *fds, nfds_t count)
 	return has_debugger;
 }
 
+static void forget_notifications(void)
+{
+	for (int fd = 0; fd < atomic_load(&eventfd_limit); fd++)
+		atomic_store(&told[fd], 0);
+}
+
+/* Has the vCPUs' thread told of more than timers? */
+static bool has_more_than_timers(void)
+{
+	unsigned int first = 0, loops = 0;
+
+	for (int fd = 0; fd < atomic_load(&eventfd_limit); fd++) {
+		unsigned int times = atomic_load(&told[fd]);
+
+		if (times > 0 && loops++ == 0)
+			first = times;
+		if (times > 0 && times != first)
+			return true;
+	}
+	return loops < 2;
+}
+
 static int64_t vcpu_ns(void)
 {
 	struct timespec now = { 0 };
@@ -197,34 +270,69 @@ static int64_t vcpu_ns(void)
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
+/* Does the vCPUs' thread want a CPU of the host? "TID (NAME) STATE ...": the name may hold
+ * anything.
+ */
+static bool is_vcpu_runnable(void)
+{
+	char path[64], text[256];
+	const char *end = NULL;
+	ssize_t length;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/stat", atomic_load(&vcpu_thread));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (length > 0) {
+		text[length] = '\0';
+		end = strrchr(text, ')');
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	return end && strncmp(end, ") R", 3) == 0;
+}
+
+/* How long the main thread has been held up, as the vCPUs' thread sees it. */
+struct patience {
+	int64_t start_ns; /* of the CPU time that counts */
+	int64_t last_ns;
+	unsigned int idle_looks;
+};
+
+static bool is_over(struct patience *patience)
+{
+	int64_t now_ns = vcpu_ns();
+	bool moves = now_ns != patience->last_ns;
+
+	patience->last_ns = now_ns;
+	patience->idle_looks = moves ? 0 : patience->idle_looks + 1;
+	if (patience->idle_looks > IDLE_LOOKS_MAX && is_vcpu_runnable())
+		patience->idle_looks = 0;
+	if (!has_more_than_timers())
+		patience->start_ns = now_ns;
+	return patience->idle_looks > IDLE_LOOKS_MAX || now_ns - patience->start_ns >= PATIENCE_NS;
+}
+
 /* Until the main thread may hear of a notification, or until something else has come. Returns what
  * ppoll() would. */
 static int hold(struct pollfd *fds, nfds_t count, const sigset_t *mask)
 {
 	const struct timespec look = { .tv_nsec = LOOK_NS };
-	int64_t start_ns = vcpu_ns(), last_ns = start_ns;
-	unsigned int idle_looks = 0;
-	int rc;
+	struct patience patience = { .start_ns = vcpu_ns() };
+	int rc = 1;
 
+	patience.last_ns = patience.start_ns;
 	atomic_store(&is_held, true);
-	for (;;) {
+	while (rc > 0 && !has_other(fds, count)) {
 		unsigned int seen = atomic_load(&news);
-		int64_t now_ns;
 
 		if (atomic_load(&is_asleep) || atomic_load(&is_urgent))
 			break;
 		(void)syscall(SYS_futex, &news, FUTEX_WAIT_PRIVATE, seen, &look, NULL, 0);
-		now_ns = vcpu_ns();
-		idle_looks = now_ns == last_ns ? idle_looks + 1 : 0;
-		last_ns = now_ns;
-		if (now_ns - start_ns >= PATIENCE_NS || idle_looks > IDLE_LOOKS_MAX)
-			break;
 		rc = real_ppoll(fds, count, &(struct timespec){ 0 }, mask);
-		if (rc <= 0 || has_other(fds, count))
-			goto done;
+		if (is_over(&patience))
+			break;
 	}
-	rc = real_ppoll(fds, count, &(struct timespec){ 0 }, mask);
-done:
 	atomic_store(&is_urgent, false);
 	atomic_store(&is_held, false);
 	return rc;
@@ -233,10 +341,12 @@ done:
 int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
 	bool waits = !timeout || timeout->tv_sec > 0 || timeout->tv_nsec > 0;
-	int rc = real_ppoll(fds, count, timeout, mask);
+	int rc;
 
-	if (rc <= 0 || !waits || atomic_load(&vcpu_thread) == 0 || !is_main() ||
-	    has_other(fds, count))
-		return rc;
-	return hold(fds, count, mask);
+	need_calls();
+	if (!waits || atomic_load(&vcpu_thread) == 0 || !is_main())
+		return real_ppoll(fds, count, timeout, mask);
+	forget_notifications();
+	rc = real_ppoll(fds, count, timeout, mask);
+	return rc > 0 && !has_other(fds, count) ? hold(fds, count, mask) : rc;
 }

@@ -420,7 +420,7 @@ case_shrinking_replaces_no_file_of_others() {
 case_nothing_smaller_is_written() {
 	scenario tiny <<-END
 		scenario: {plugin: cpu_hog, cgroups: 1, workers: 1, duration: 10ms}
-		vm: {topology: {numa: 1, llcs: 1, cores: 1, threads: 1}}
+		vm: {topology: {cores: 1}}
 		checkers: [{plugin: seed_rule, every: 1, workers: 1}]
 	END
 	explore --seeds 1 --shrink

@@ -39,6 +39,7 @@ struct stage {
 	bool is_there, is_halted, is_kicked;
 	bool is_busy; /* it spins for ever, or it is held up in a device */
 	int notifier;
+	int iothread; /* the other event loop's notifier */
 };
 
 static struct stage stage = {
@@ -68,11 +69,16 @@ static void spin(int64_t ns)
 		;
 }
 
-static void notify(void)
+static void tell(int notifier)
 {
 	const uint64_t one = 1;
 
-	need(write(stage.notifier, &one, sizeof(one)) == sizeof(one));
+	need(write(notifier, &one, sizeof(one)) == sizeof(one));
+}
+
+static void notify(void)
+{
+	tell(stage.notifier);
 }
 
 /* In the vCPUs' thread, with the lock. */
@@ -116,6 +122,24 @@ static void *run_bursts(void *arg)
 	return arg;
 }
 
+/* Timers, for longer than anybody's patience. */
+static void *run_timers(void *arg)
+{
+	lock();
+	stage.is_there = true;
+	halt();
+	unlock();
+	for (int i = 0; i < 4; i++) {
+		tell(stage.notifier);
+		tell(stage.iothread);
+		spin(PATIENCE_NS);
+	}
+	lock();
+	halt();
+	unlock();
+	return arg;
+}
+
 static void *run_for_ever(void *arg)
 {
 	lock();
@@ -150,7 +174,8 @@ static void start(void *(*vcpu)(void *arg))
 	bool is_there = false;
 
 	stage.notifier = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	need(stage.notifier >= 0);
+	stage.iothread = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	need(stage.notifier >= 0 && stage.iothread >= 0);
 	need(pthread_create(&stage.vcpu, NULL, vcpu, NULL) == 0);
 	while (!is_there) {
 		lock();
@@ -194,6 +219,20 @@ static int play_bursts(void)
 			return OTHERWISE;
 	}
 	return AS_IT_IS_TO_BE;
+}
+
+/* Timers alone are nothing that it should hear of. The moment of its first wait is lost: there it
+ * may be told of one loop only. */
+static int play_timers(void)
+{
+	bool is_halted;
+
+	start(run_timers);
+	poll_both(-1);
+	lock();
+	is_halted = stage.is_halted;
+	unlock();
+	return is_halted ? AS_IT_IS_TO_BE : UNKNOWN;
 }
 
 /* Nobody waits for ever. */
@@ -286,9 +325,9 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*play)(void);
 	} scenes[] = {
-		{ "bursts", play_bursts }, { "busy", play_busy },     { "monitor", play_monitor },
-		{ "signal", play_signal }, { "nobody", play_nobody }, { "debugger", play_debugger },
-		{ "look", play_look },
+		{ "bursts", play_bursts },     { "timers", play_timers }, { "busy", play_busy },
+		{ "monitor", play_monitor },   { "signal", play_signal }, { "nobody", play_nobody },
+		{ "debugger", play_debugger }, { "look", play_look },
 	};
 
 	for (size_t i = 0; argc == 2 && i < sizeof(scenes) / sizeof(*scenes); i++)

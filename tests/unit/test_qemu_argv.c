@@ -75,7 +75,7 @@ static void expect_words(const struct qemu_spec *spec, const char *expected)
 Test(qemu_argv, one_llc_under_tcg)
 {
 	expect_words(&plain, HEAD
-		     "-accel tcg,thread=single -cpu "
+		     "-accel tcg,thread=single,tb-size=512 -cpu "
 		     "max,vendor=GenuineIntel,family=6,model=23,stepping=6,erms=off,pclmulqdq=off "
 		     "-smp 2,sockets=1,dies=1,cores=2,threads=1 "
 		     "-M q35,memory-backend=ram0 -m 512M "
@@ -88,7 +88,7 @@ Test(qemu_argv, several_llcs_are_dies_without_leaf_1f_under_tcg)
 
 	spec.topology = (struct ktstr_topology)TOPOLOGY(1, 2, 4, 2);
 	expect_words(&spec, HEAD
-		     "-accel tcg,thread=single -cpu "
+		     "-accel tcg,thread=single,tb-size=512 -cpu "
 		     "max,vendor=GenuineIntel,family=6,model=23,stepping=6,erms=off,pclmulqdq=off,"
 		     "level=0x1e "
 		     "-smp 16,sockets=1,dies=2,cores=4,threads=2 "
@@ -105,7 +105,7 @@ Test(qemu_argv, a_restored_machine_boots_nothing_and_changes_no_file)
 	spec.job_fd = 21;
 	spec.job_bytes = MIB(256);
 	expect_words(&spec, HEAD
-		     "-accel tcg,thread=single -cpu "
+		     "-accel tcg,thread=single,tb-size=512 -cpu "
 		     "max,vendor=GenuineIntel,family=6,model=23,stepping=6,erms=off,pclmulqdq=off "
 		     "-smp 2,sockets=1,dies=1,cores=2,threads=1 "
 		     "-M q35,memory-backend=ram0 -m 512M "
@@ -116,7 +116,7 @@ Test(qemu_argv, a_restored_machine_boots_nothing_and_changes_no_file)
 	spec.is_restored = true;
 	spec.kernel = NULL;
 	expect_words(&spec, HEAD
-		     "-accel tcg,thread=single -cpu "
+		     "-accel tcg,thread=single,tb-size=512 -cpu "
 		     "max,vendor=GenuineIntel,family=6,model=23,stepping=6,erms=off,pclmulqdq=off "
 		     "-smp 2,sockets=1,dies=1,cores=2,threads=1 "
 		     "-M q35,memory-backend=ram0 -m 512M "
@@ -152,7 +152,7 @@ Test(qemu_argv, numa_nodes_are_sockets_with_their_own_memory)
 	spec.memory_bytes = MIB(514);
 	expect_words(
 		&spec, HEAD
-		"-accel tcg,thread=single -cpu "
+		"-accel tcg,thread=single,tb-size=512 -cpu "
 		"max,vendor=GenuineIntel,family=6,model=23,stepping=6,erms=off,pclmulqdq=off,level="
 		"0x1e "
 		"-smp 8,sockets=2,dies=2,cores=2,threads=1 -M q35 -m 514M "
@@ -184,7 +184,7 @@ Test(qemu_argv, a_debugger_port_is_nothing_but_a_socket)
 
 	spec.debugger_fd = 10;
 	expect_words(&spec, HEAD
-		     "-accel tcg,thread=single -cpu "
+		     "-accel tcg,thread=single,tb-size=512 -cpu "
 		     "max,vendor=GenuineIntel,family=6,model=23,stepping=6,erms=off,pclmulqdq=off "
 		     "-smp 2,sockets=1,dies=1,cores=2,threads=1 "
 		     "-M q35,memory-backend=ram0 -m 512M "
@@ -235,7 +235,7 @@ Test(qemu_argv, leaves_out_what_is_not_wired)
 	spec.initrd = spec.append = NULL;
 	spec.qmp_fd = spec.com2_fd = spec.console_fd = spec.bulk_fd = spec.stats_fd = -1;
 	expect_words(&spec, HEAD
-		     "-accel tcg,thread=single -cpu "
+		     "-accel tcg,thread=single,tb-size=512 -cpu "
 		     "max,vendor=GenuineIntel,family=6,model=23,stepping=6,erms=off,pclmulqdq=off "
 		     "-smp 2,sockets=1,dies=1,cores=2,threads=1 "
 		     "-M q35,memory-backend=ram0 -m 512M "
