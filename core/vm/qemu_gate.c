@@ -46,6 +46,8 @@
 #define LOOK_NS 1000000
 /* The CPU time of the vCPUs' thread that its own notification waits for. */
 #define PATIENCE_NS (20 * INT64_C(1000000))
+/* And that any other waits for: nothing is to wait for ever, should the rest be wrong. */
+#define LONG_NS (1000 * INT64_C(1000000))
 /* So many looks at a thread that waits for something else end the hold, too. */
 #define IDLE_LOOKS_MAX 1000
 
@@ -65,7 +67,8 @@ static write_function *real_write;
 
 static atomic_bool is_eventfd[FDS_MAX];
 static atomic_int eventfd_limit; /* none is as large */
-/* How often the vCPUs' thread has notified through each since the main thread began to wait. */
+/* How often the vCPUs' thread has notified through each since the main thread went to work, before
+ * it looks what there is to do: what it may not have seen is counted. */
 static atomic_uint told[FDS_MAX];
 
 /* The first thread but the main one that waits for a condition is that of the vCPUs: it waits for
@@ -294,7 +297,8 @@ static bool is_vcpu_runnable(void)
 
 /* How long the main thread has been held up, as the vCPUs' thread sees it. */
 struct patience {
-	int64_t start_ns; /* of the CPU time that counts */
+	int64_t first_ns; /* of the CPU time */
+	int64_t start_ns; /* of that which counts */
 	int64_t last_ns;
 	unsigned int idle_looks;
 };
@@ -310,7 +314,8 @@ static bool is_over(struct patience *patience)
 		patience->idle_looks = 0;
 	if (!has_more_than_timers())
 		patience->start_ns = now_ns;
-	return patience->idle_looks > IDLE_LOOKS_MAX || now_ns - patience->start_ns >= PATIENCE_NS;
+	return patience->idle_looks > IDLE_LOOKS_MAX ||
+	       now_ns - patience->start_ns >= PATIENCE_NS || now_ns - patience->first_ns >= LONG_NS;
 }
 
 /* Until the main thread may hear of a notification, or until something else has come. Returns what
@@ -321,7 +326,7 @@ static int hold(struct pollfd *fds, nfds_t count, const sigset_t *mask)
 	struct patience patience = { .start_ns = vcpu_ns() };
 	int rc = 1;
 
-	patience.last_ns = patience.start_ns;
+	patience.first_ns = patience.last_ns = patience.start_ns;
 	atomic_store(&is_held, true);
 	while (rc > 0 && !has_other(fds, count)) {
 		unsigned int seen = atomic_load(&news);
@@ -346,7 +351,9 @@ int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, cons
 	need_calls();
 	if (!waits || atomic_load(&vcpu_thread) == 0 || !is_main())
 		return real_ppoll(fds, count, timeout, mask);
-	forget_notifications();
 	rc = real_ppoll(fds, count, timeout, mask);
-	return rc > 0 && !has_other(fds, count) ? hold(fds, count, mask) : rc;
+	if (rc > 0 && !has_other(fds, count))
+		rc = hold(fds, count, mask);
+	forget_notifications();
+	return rc;
 }
