@@ -107,6 +107,15 @@ static void unlock(void)
 	need(pthread_mutex_unlock(&stage.lock) == 0);
 }
 
+/* In the vCPUs' thread: until the machine is there. */
+static void arrive(void)
+{
+	lock();
+	stage.is_there = true;
+	halt();
+	unlock();
+}
+
 /* Each time that it is kicked: notify, be busy, halt. */
 static void *run_bursts(void *arg)
 {
@@ -125,10 +134,7 @@ static void *run_bursts(void *arg)
 /* Timers, for longer than anybody's patience. */
 static void *run_timers(void *arg)
 {
-	lock();
-	stage.is_there = true;
-	halt();
-	unlock();
+	arrive();
 	for (int i = 0; i < 4; i++) {
 		tell(stage.notifier);
 		tell(stage.iothread);
@@ -142,10 +148,7 @@ static void *run_timers(void *arg)
 
 static void *run_for_ever(void *arg)
 {
-	lock();
-	stage.is_there = true;
-	halt();
-	unlock();
+	arrive();
 	notify();
 	while (stage.is_busy)
 		spin(BUSY_NS);
