@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "vm/environment.h"
 
 /* How much of stderr is kept: its end says why. */
 #define TAIL_MAX 600
@@ -26,30 +27,11 @@ struct running {
 	size_t tail_length;
 };
 
-static char **environment_new(void)
-{
-	static const char locale[] = "LC_ALL=C";
-	size_t count = 0;
-	size_t kept = 0;
-	char **copy;
-
-	while (environ[count])
-		count++;
-	copy = calloc(count + 2, sizeof(*copy));
-	if (!copy)
-		return NULL;
-	for (size_t i = 0; i < count; i++) {
-		if (!str_starts(environ[i], "LC_ALL=") && !str_starts(environ[i], "LANGUAGE="))
-			copy[kept++] = environ[i];
-	}
-	copy[kept] = (char *)locale;
-	return copy;
-}
-
 /* The file actions and attributes of the child: our end of everything stays closed in it. */
 static int spawn_with(const struct command *command, int out, int error, pid_t *ret)
 {
-	_cleanup_free_ char **environment = environment_new();
+	static const char *const dropped[] = { "LC_ALL=", "LANGUAGE=", NULL };
+	_cleanup_free_ char **environment = environment_new(dropped, "LC_ALL=C");
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none;

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/str.h"
+#include "vm/environment.h"
 
 /* What make and the compilers get to clean up after themselves. */
 #define GRACE_NS (5 * NS_PER_S)
@@ -46,6 +47,7 @@ static const char *const dropped[] = {
 	"CROSS_COMPILE=",
 	"LC_ALL=",
 	"LANGUAGE=",
+	NULL,
 };
 
 struct following {
@@ -62,31 +64,6 @@ bool build_is_interrupted(int fd)
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 
 	return fd >= 0 && poll(&poll_fd, 1, 0) == 1;
-}
-
-static bool is_dropped(const char *variable)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(dropped); i++)
-		if (str_starts(variable, dropped[i]))
-			return true;
-	return false;
-}
-
-/* The array is the caller's to free, its strings are not. */
-static char **environment_new(void)
-{
-	size_t count = 0, kept = 0;
-	char **copy;
-
-	while (environ[count])
-		count++;
-	copy = calloc(count + 2, sizeof(*copy));
-	for (size_t i = 0; copy && i < count; i++)
-		if (!is_dropped(environ[i]))
-			copy[kept++] = environ[i];
-	if (copy)
-		copy[kept] = (char *)"LC_ALL=C";
-	return copy;
 }
 
 struct child {
@@ -162,7 +139,7 @@ static int fork_child(struct child *child, int report_fd, pid_t *ret)
 
 static int start(const struct build_run *run, pid_t *ret_pid, int *ret_output)
 {
-	_cleanup_free_ char **environment = environment_new();
+	_cleanup_free_ char **environment = environment_new(dropped, "LC_ALL=C");
 	_cleanup_close_ int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	_cleanup_close_ int output_read = -1, output_write = -1, report_read = -1;
 	struct child child = { .run = run,

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/str.h"
+#include "vm/environment.h"
 
 struct child {
 	char *const *argv;
@@ -76,26 +77,17 @@ static int read_report(int fd)
 	return rc < 0 ? rc : reported;
 }
 
-/* Ours with @preload in LD_PRELOAD; the array and its last entry are the caller's to free. */
-static char **environment_with(const char *preload)
+/* The environment that has @preload before what LD_PRELOAD says already, in *ret_variable. */
+static int preload_first(const char *preload, char **ret_variable, char ***ret)
 {
-	static const char name[] = "LD_PRELOAD=";
-	size_t count = 0, kept = 0;
+	static const char *const dropped[] = { "LD_PRELOAD=", NULL };
 	const char *before = getenv("LD_PRELOAD");
-	char **copy;
 
-	while (environ[count])
-		count++;
-	copy = calloc(count + 2, sizeof(*copy));
-	if (!copy)
-		return NULL;
-	for (size_t i = 0; i < count; i++)
-		if (!str_starts(environ[i], name))
-			copy[kept++] = environ[i];
-	copy[kept] = str_format("%s%s%s%s", name, preload, before ? ":" : "", before ? before : "");
-	if (!copy[kept])
-		free(steal_ptr(copy));
-	return copy;
+	*ret_variable =
+		str_format("LD_PRELOAD=%s%s%s", preload, before ? ":" : "", before ? before : "");
+	if (*ret_variable)
+		*ret = environment_new(dropped, *ret_variable);
+	return *ret ? 0 : -ENOMEM;
 }
 
 static bool has_standard_fd(const int *keep, size_t count, int stderr_fd)
@@ -106,9 +98,11 @@ static bool has_standard_fd(const int *keep, size_t count, int stderr_fd)
 	return stderr_fd <= STDERR_FILENO;
 }
 
-static int spawn_in(char *const *argv, char *const *environment, const int *keep, size_t count,
-		    int stderr_fd, pid_t *ret_pid, int *ret_pid_fd)
+int spawn_bound(char *const *argv, const char *preload, const int *keep, size_t count,
+		int stderr_fd, pid_t *ret_pid, int *ret_pid_fd)
 {
+	_cleanup_free_ char *variable = NULL;
+	_cleanup_free_ char **environment = NULL;
 	_cleanup_close_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	_cleanup_close_ int read_fd = -1, write_fd = -1, pid_fd = -1;
 	sigset_t all, before;
@@ -122,9 +116,12 @@ static int spawn_in(char *const *argv, char *const *environment, const int *keep
 	if (has_standard_fd(keep, count, stderr_fd) || null_fd <= STDERR_FILENO ||
 	    write_fd <= STDERR_FILENO)
 		return -EBADF;
+	rc = preload ? preload_first(preload, &variable, &environment) : 0;
+	if (rc < 0)
+		return rc;
 	const struct child child = {
 		.argv = argv,
-		.environment = environment,
+		.environment = environment ? environment : environ,
 		.keep = keep,
 		.count = count,
 		.null_fd = null_fd,
@@ -156,23 +153,4 @@ static int spawn_in(char *const *argv, char *const *environment, const int *keep
 	*ret_pid = pid;
 	*ret_pid_fd = steal_fd(&pid_fd);
 	return 0;
-}
-
-int spawn_bound(char *const *argv, const char *preload, const int *keep, size_t count,
-		int stderr_fd, pid_t *ret_pid, int *ret_pid_fd)
-{
-	char **environment = preload ? environment_with(preload) : environ;
-	char *last = NULL;
-	int rc;
-
-	if (!environment)
-		return -ENOMEM;
-	rc = spawn_in(argv, environment, keep, count, stderr_fd, ret_pid, ret_pid_fd);
-	if (!preload)
-		return rc;
-	for (size_t i = 0; environment[i]; i++)
-		last = environment[i];
-	free(last);
-	free(environment);
-	return rc;
 }
