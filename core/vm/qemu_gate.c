@@ -13,9 +13,9 @@
  * So the main thread's ppoll() returns for a mere notification (an eventfd) only when
  * - the thread of the vCPUs sleeps, from which nobody but the main thread wakes it;
  * - or a third thread or a signal handler notifies: the monitor has a command;
- * - or the thread of the vCPUs has notified it of more than a timer, and been busy for long since
- *   then: a guest that powered off spins until that is heard. A timer notifies all event loops of
- *   QEMU alike, anything else only one.
+ * - or the guest itself has notified it, and been busy for long since then: one that powered off
+ *   spins until that is heard. Between two turns of the vCPUs it is timers that notify, and these
+ *   their own thread serves; a guest does so from within an instruction, deeper on the stack.
  *
  * Other descriptors are not held up. One that the main thread itself reads is a debugger's, and
  * from the first word of it on nothing is held up any more: a guest is stopped at its hits, so its
@@ -42,12 +42,15 @@
 /* Conditions as they have been since 2003, on x86; elsewhere there are no others. */
 #define CONDITIONS "GLIBC_2.3.2"
 
+/* By so much at least the stack is longer within an instruction than between two turns: that is
+ * what TCG takes for values that it spills. */
+#define INSTRUCTION_BYTES 1024
 /* Between two looks at the vCPUs' thread. */
 #define LOOK_NS 1000000
-/* The CPU time of the vCPUs' thread that its own notification waits for. */
+/* The CPU time of the vCPUs' thread that what the guest notifies of waits for. */
 #define PATIENCE_NS (20 * INT64_C(1000000))
 /* And that any other waits for: nothing is to wait for ever, should the rest be wrong. */
-#define LONG_NS (1000 * INT64_C(1000000))
+#define LONG_NS (4000 * INT64_C(1000000))
 /* So many looks at a thread that waits for something else end the hold, too. */
 #define IDLE_LOOKS_MAX 1000
 
@@ -67,9 +70,13 @@ static write_function *real_write;
 
 static atomic_bool is_eventfd[FDS_MAX];
 static atomic_int eventfd_limit; /* none is as large */
-/* How often the vCPUs' thread has notified through each since the main thread went to work, before
- * it looks what there is to do: what it may not have seen is counted. */
-static atomic_uint told[FDS_MAX];
+/* It is told of them between turns. */
+static atomic_bool has_timers[FDS_MAX];
+
+/* How often the guest has notified from within an instruction, and how often it had when the main
+ * thread went to work, before it looks what there is to do. */
+static atomic_uint wishes;
+static unsigned int wishes_heard;
 
 /* The first thread but the main one that waits for a condition is that of the vCPUs: it waits for
  * the machine to be there. */
@@ -78,6 +85,7 @@ static clockid_t vcpu_clock;
 /* From the wait for a condition to the call that ends it, not to the wait's return: the thread may
  * be long in getting a CPU. */
 static atomic_bool is_asleep;
+static atomic_uintptr_t turns_end; /* about where its stack ends between two turns */
 static _Atomic(pthread_cond_t *) awaited;
 
 static bool has_debugger; /* the main thread's own */
@@ -172,6 +180,17 @@ static bool notifies(int fd)
 	return fd >= 0 && fd < FDS_MAX && atomic_load(&is_eventfd[fd]);
 }
 
+/* What is told of no timers is no event loop's: glib's own is told when descriptors change. */
+static void count_wish(int fd)
+{
+	uintptr_t end = (uintptr_t)__builtin_frame_address(0);
+
+	if (end + INSTRUCTION_BYTES > atomic_load(&turns_end))
+		atomic_store(&has_timers[fd], true);
+	else if (atomic_load(&has_timers[fd]))
+		(void)atomic_fetch_add(&wishes, 1);
+}
+
 /* Async-signal-safe, as write() is. The main thread notifies itself all the time; when it is held
  * that is a signal handler's doing. */
 ssize_t write(int fd, const void *data, size_t length)
@@ -180,7 +199,7 @@ ssize_t write(int fd, const void *data, size_t length)
 
 	need_calls();
 	if (is_told && thread_id() == atomic_load(&vcpu_thread)) {
-		(void)atomic_fetch_add(&told[fd], 1);
+		count_wish(fd);
 	} else if (is_told && (atomic_load(&is_held) || !is_main())) {
 		atomic_store(&is_urgent, true);
 		tell_news();
@@ -207,6 +226,7 @@ int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 	need_calls();
 	if (!is_vcpu())
 		return real_wait(cond, mutex);
+	atomic_store(&turns_end, (uintptr_t)__builtin_frame_address(0));
 	atomic_store(&awaited, cond);
 	atomic_store(&is_asleep, true);
 	tell_news();
@@ -241,28 +261,6 @@ static bool has_other(const struct pollfd *fds, nfds_t count)
 	for (nfds_t i = 0; i < count && !has_debugger; i++)
 		has_debugger = fds[i].revents && !notifies(fds[i].fd);
 	return has_debugger;
-}
-
-static void forget_notifications(void)
-{
-	for (int fd = 0; fd < atomic_load(&eventfd_limit); fd++)
-		atomic_store(&told[fd], 0);
-}
-
-/* Has the vCPUs' thread told of more than timers? */
-static bool has_more_than_timers(void)
-{
-	unsigned int first = 0, loops = 0;
-
-	for (int fd = 0; fd < atomic_load(&eventfd_limit); fd++) {
-		unsigned int times = atomic_load(&told[fd]);
-
-		if (times > 0 && loops++ == 0)
-			first = times;
-		if (times > 0 && times != first)
-			return true;
-	}
-	return loops < 2;
 }
 
 static int64_t vcpu_ns(void)
@@ -312,7 +310,7 @@ static bool is_over(struct patience *patience)
 	patience->idle_looks = moves ? 0 : patience->idle_looks + 1;
 	if (patience->idle_looks > IDLE_LOOKS_MAX && is_vcpu_runnable())
 		patience->idle_looks = 0;
-	if (!has_more_than_timers())
+	if (atomic_load(&wishes) == wishes_heard)
 		patience->start_ns = now_ns;
 	return patience->idle_looks > IDLE_LOOKS_MAX ||
 	       now_ns - patience->start_ns >= PATIENCE_NS || now_ns - patience->first_ns >= LONG_NS;
@@ -354,6 +352,6 @@ int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, cons
 	rc = real_ppoll(fds, count, timeout, mask);
 	if (rc > 0 && !has_other(fds, count))
 		rc = hold(fds, count, mask);
-	forget_notifications();
+	wishes_heard = atomic_load(&wishes);
 	return rc;
 }
