@@ -29,6 +29,8 @@
 /* How long the windows of a guest may take on a busy host. One that leaves it at that is hostile.
  */
 #define ROUND_TIMEOUT_NS (3 * NS_PER_S)
+/* For QEMU's main thread to be done, once it has answered. */
+#define WORK_TIMEOUT_NS (500 * NS_PER_MS)
 /* From the last byte that we read to the instruction that waits. */
 #define STAND_TIMEOUT_NS (200 * NS_PER_MS)
 #define LOOK_NS (20 * 1000)
@@ -87,6 +89,7 @@ enum wait {
 	WAIT_OTHER,   /* or it runs, or is gone */
 	WAIT_CHANNEL, /* for us to read: it runs the guest's CPUs, and holds the lock */
 	WAIT_LOCK,
+	WAIT_NEWS, /* for something to do */
 };
 
 /* -errno where nobody may see that. */
@@ -110,7 +113,9 @@ static int thread_wait(const struct vm *vm, const char *thread)
 	if (number == SYS_sendmsg && arguments[0] == (unsigned long long)vm->freeze_number)
 		return WAIT_CHANNEL;
 	/* Who waits for a lock sets no limit; our gate (qemu_gate.c) does. */
-	return number == SYS_futex && arguments[3] == 0 ? WAIT_LOCK : WAIT_OTHER;
+	if (number == SYS_futex)
+		return arguments[3] == 0 ? WAIT_LOCK : WAIT_NEWS;
+	return number == SYS_ppoll ? WAIT_NEWS : WAIT_OTHER;
 }
 
 /* 1: all CPUs stand still; 0: not yet. */
@@ -129,16 +134,21 @@ static int stands_still(const struct vm *vm)
 	return rc < 0 ? rc : rc == WAIT_CHANNEL;
 }
 
-/* 1: QEMU's main thread waits for the lock, which it gets when the guest goes on, if it is quick;
- * 0: not yet. */
-static int main_waits(const struct vm *vm)
+/* What QEMU's main thread waits for, or -errno. The lock it gets when the guest goes on, if it is
+ * quick. */
+static int main_wait(const struct vm *vm)
 {
 	char thread[16];
-	int rc;
 
 	(void)snprintf(thread, sizeof(thread), "%d", vm->pid);
-	rc = thread_wait(vm, thread);
-	return rc < 0 ? rc : rc == WAIT_LOCK;
+	return thread_wait(vm, thread);
+}
+
+static bool is_main_at_work(const struct vm *vm)
+{
+	int wait = main_wait(vm);
+
+	return wait == WAIT_OTHER || wait == WAIT_LOCK;
 }
 
 static void rest(uint64_t ns)
@@ -184,10 +194,10 @@ static int pass_until(const struct vm *vm, int one, int other, struct patience *
 /* Let the guest pass a window, as soon as that is of use to QEMU's main thread. Its byte, or -1. */
 static int pass_window(const struct vm *vm)
 {
-	int waits = main_waits(vm), stands = waits < 0 ? waits : stands_still(vm), byte = -1;
+	int wait = main_wait(vm), stands = wait < 0 ? wait : stands_still(vm), byte = -1;
 
 	/* Where nobody can see that, they go by as they come. */
-	if (waits != 0 && stands != 0)
+	if (wait < 0 || (wait == WAIT_LOCK && stands != 0))
 		byte = take_byte(vm);
 	if (byte < 0)
 		rest(LOOK_NS);
@@ -204,8 +214,6 @@ static int pass_windows(struct vm *vm, json_t **ret, struct patience *patience,
 	for (;;) {
 		int rc = qmp_take(vm->qmp, ret, err);
 
-		if (rc == 1 && is_late)
-			json_decref(steal_ptr(*ret));
 		if (rc == 1)
 			return is_late ? -ERESTART : 0;
 		if (rc < 0)
@@ -215,6 +223,18 @@ static int pass_windows(struct vm *vm, json_t **ret, struct patience *patience,
 		if (pass_window(vm) == WIRE_FREEZE_START)
 			is_late = true;
 	}
+}
+
+/* And then, as long as there are any, until its main thread is done with that, or it would look at
+ * the CPUs when they are about to sleep (see qemu_gate.c). -ERESTART: the guest started anew. */
+static int pass_more_windows(const struct vm *vm)
+{
+	struct patience patience = patience_new(WORK_TIMEOUT_NS);
+
+	while (is_main_at_work(vm) && !has_commit(vm) && !patience_is_over(&patience))
+		if (pass_window(vm) == WIRE_FREEZE_START)
+			return -ERESTART;
+	return 0;
 }
 
 /* Ask for the registers in the windows of one start. -ERESTART: there was another one. */
@@ -228,11 +248,13 @@ static int ask_registers(struct vm *vm, json_t **ret, struct patience *patience,
 		rc = pass_windows(vm, ret, patience, err);
 	qmp_forget(vm->qmp);
 	if (rc == 0)
+		rc = pass_more_windows(vm);
+	if (rc == 0)
 		rc = pass_until(vm, WIRE_FREEZE_COMMIT, WIRE_FREEZE_START, patience, err);
-	if (rc == WIRE_FREEZE_START) {
-		json_decref(steal_ptr(*ret));
+	if (rc == WIRE_FREEZE_START)
 		rc = -ERESTART;
-	}
+	if (rc == -ERESTART)
+		json_decref(steal_ptr(*ret));
 	return rc < 0 ? rc : 0;
 }
 

@@ -3,12 +3,14 @@
  * Stands in for QEMU in test_vm.c and others: takes the same command line, and what it does is the
  * word that it gets as the kernel's command line (-append), or, when it is to be restored, as
  * FAKE_QEMU in its environment. What stands in it behind a | is what a guest writes where it stands
- * still. "record" and "failing" write to COM1 all that they are told. "ends:" ends over a machine
+ * still; with "+work" at its end the main thread has something to do after it told the registers.
+ * "record" and "failing" write to COM1 all that they are told. "ends:" ends over a machine
  * that comes in, with the words behind it, or by a signal where there are none.
  */
 #include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -70,6 +72,14 @@ static void answer_migration(const struct fake *fake, const char *command, long 
 		status, id);
 }
 
+/* Long enough to be seen. */
+static void work(void)
+{
+	const struct timespec pause = { .tv_nsec = 150000000 };
+
+	(void)nanosleep(&pause, NULL);
+}
+
 static void answer(const struct fake *fake, const json_t *message)
 {
 	const char *command = json_string_value(json_object_get(message, "execute"));
@@ -101,6 +111,8 @@ static void answer(const struct fake *fake, const json_t *message)
 			fake->mode + strlen("human:"), id);
 	else
 		dprintf(fake->qmp_fd, "{\"return\": {}, \"id\": %lld}\r\n", id);
+	if (strcmp(command, "human-monitor-command") == 0 && strstr(fake->mode, "+work"))
+		work();
 	if (strcmp(command, "qmp_capabilities") == 0 && strncmp(fake->mode, "status:", 7) == 0)
 		say_event(fake, "STOP", "");
 	if (strcmp(command, "qmp_capabilities") == 0 && strncmp(fake->mode, "reason:", 7) == 0)
@@ -113,14 +125,24 @@ static void answer(const struct fake *fake, const json_t *message)
 		exit(0);
 }
 
+/* As QEMU's main thread does: in ppoll(). */
+static bool next_line(FILE *in, char *line, int size)
+{
+	struct pollfd poll_fd = { .fd = fileno(in), .events = POLLIN };
+
+	return ppoll(&poll_fd, 1, NULL, NULL) > 0 && fgets(line, size, in);
+}
+
 static void serve(const struct fake *fake)
 {
 	FILE *in = fdopen(fake->qmp_fd, "r");
 	char line[4096];
 
+	/* Nothing of the next one is read yet. */
+	setvbuf(in, NULL, _IONBF, 0);
 	dprintf(fake->qmp_fd, "{\"QMP\": {\"version\": %s, \"capabilities\": []}}\r\n",
 		is_mode(fake, "record 10") ? "{\"qemu\": {\"major\": 10}}" : "{}");
-	while (fgets(line, sizeof(line), in)) {
+	while (next_line(in, line, sizeof(line))) {
 		if (fake->is_recorder)
 			dprintf(channel(fake, "com1"), "%s", line);
 		json_t *message = json_loads(line, 0, NULL);

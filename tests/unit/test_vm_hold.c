@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -90,6 +91,28 @@ Test(vm_hold, other_cpus_are_what_they_are)
 	cr_assert_eq(vm_hold(vm, &err), 0, "%s", err.text);
 	cr_expect_eq(registers().rip, 0x99);
 	cr_expect_eq(registers().rflags, 0x246);
+	vm_release(vm);
+}
+
+/* In what system call? "NUMBER ARGUMENTS...". */
+static long main_call(void)
+{
+	char path[32], text[16] = "";
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/syscall", vm_pid(vm));
+	file = fopen(path, "r");
+	cr_assert_not_null(file);
+	cr_expect_not_null(fgets(text, sizeof(text), file));
+	(void)fclose(file);
+	return strtol(text, NULL, 10);
+}
+
+Test(vm_hold, main_thread_ends_what_it_began)
+{
+	start(ASKER "S" WINDOWS "C+work");
+	cr_assert_eq(vm_hold(vm, &err), 0, "%s", err.text);
+	cr_expect_eq(main_call(), SYS_ppoll);
 	vm_release(vm);
 }
 
