@@ -210,7 +210,7 @@ int base_boot(const struct run_base_spec *spec, bool is_attached, const struct b
 	struct vm_spec vm_spec = {
 		.is_kvm = is_kvm,
 		.instruction_ns = prepared_instruction_ns(spec->prepared),
-		.gate = is_virtual ? spec->prepared->gate : NULL,
+		.gate = prepared_gate(spec->prepared),
 		.topology = scenario->vm.topology,
 		.memory_bytes = spec->image->memory_bytes,
 		.kernel = spec->prepared->kernel->boot,

@@ -83,7 +83,14 @@ static void on_phase(void *arg, uint8_t phase, const char *text)
 
 static void on_ready(void *arg)
 {
-	observe_phase(arg, "agent", "ready");
+	struct observe *observe = arg;
+
+	observe_phase(observe, "agent", "ready");
+	if (observe->gate && vm_lacks(observe->vm, observe->gate))
+		log_warning("QEMU has not loaded '%s', without which a run on a busy host may not "
+			    "be the same again; a QEMU that has file capabilities, or a wrapper "
+			    "that clears LD_PRELOAD, keeps it from that",
+			    observe->gate);
 }
 
 static void on_scenario(void *arg, bool has_started)

@@ -10,6 +10,7 @@
 #include "coord/coord.h"
 #include "report/live.h"
 #include "run/run.h"
+#include "vm/vm.h"
 
 /* What a guest can make us write; each is shown so often and then only counted. */
 enum observe_line {
@@ -41,10 +42,13 @@ struct observe {
 	struct live *live;
 	struct coord_observer observer; /* for coord_spec */
 	bool is_verbose;
-	bool is_virtual;       /* steps count the guest's time */
-	uint64_t warnings;     /* of the guest's console */
-	const char *scheduler; /* borrowed names */
+	bool is_virtual;   /* steps count the guest's time */
+	uint64_t warnings; /* of the guest's console */
+	/* Borrowed. */
+	const char *scheduler;
 	const char *scenario;
+	const struct vm *vm;
+	const char *gate;	  /* that it is to have loaded; NULL: none */
 	uint64_t phase_start_ns;  /* CLOCK_MONOTONIC */
 	uint64_t phase_budget_ns; /* planned length; 0: not known */
 	char detail[160];

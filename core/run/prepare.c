@@ -495,6 +495,11 @@ uint32_t prepared_instruction_ns(const struct prepared *p)
 	return p->is_virtual ? p->spec->vm.instruction_ns : 0;
 }
 
+const char *prepared_gate(const struct prepared *p)
+{
+	return p->is_virtual ? p->gate : NULL;
+}
+
 void prepared_free(struct prepared *p)
 {
 	if (!p)

@@ -45,7 +45,7 @@ struct prepared {
 	/* By prepare_machine(): */
 	bool is_kvm;
 	bool is_virtual; /* the guest lives in its own time (spec->vm.instruction_ns) */
-	char *gate;	 /* of struct run_paths, for a VM in virtual time */
+	char *gate;	 /* of struct run_paths */
 };
 
 /*
@@ -69,8 +69,9 @@ bool prepare_names_kernel(const struct prepared *prepared);
 int prepare_machine(struct prepared *prepared, const struct run_options *options,
 		    struct ktstr_error *err);
 
-/* For vm_start(): 0 where the guest lives in the host's time. */
+/* For vm_start(): 0 and NULL where the guest lives in the host's time. */
 uint32_t prepared_instruction_ns(const struct prepared *prepared);
+const char *prepared_gate(const struct prepared *prepared);
 
 void prepared_free(struct prepared *prepared);
 

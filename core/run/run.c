@@ -287,6 +287,8 @@ static int stage_coord(struct run *run, struct ktstr_error *err)
 
 	run->until.vm = vm;
 	run->observe.is_virtual = p->is_virtual;
+	run->observe.vm = vm;
+	run->observe.gate = prepared_gate(p);
 	run->observe.scheduler = p->scheduler->descriptor->name;
 	run->observe.scenario = p->scenario->descriptor->name;
 	observe_phase(&run->observe, "kernel", p->kernel->release);

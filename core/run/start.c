@@ -189,7 +189,7 @@ int start_vm(const struct start_spec *spec, struct started *ret, struct ktstr_er
 		.is_kvm = p->is_kvm,
 		.instruction_ns = prepared_instruction_ns(p),
 		.seed = p->spec->seed,
-		.gate = p->is_virtual ? p->gate : NULL,
+		.gate = prepared_gate(p),
 		.topology = p->spec->vm.topology,
 		.memory_bytes = spec->image->memory_bytes,
 		.kernel = p->kernel->boot,

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/str.h"
 #include "vm/internal.h"
 #include "vm/qemu_argv.h"
@@ -20,6 +21,8 @@
 
 #define PROGRAM "qemu-system-x86_64"
 #define STATUS_TIMEOUT_NS (500 * NS_PER_MS)
+/* Of text on a process's mappings. */
+#define MAPS_MAX (4u << 20)
 
 /* What QEMU inherits. */
 struct wires {
@@ -373,6 +376,18 @@ int vm_stderr_fd(const struct vm *vm)
 pid_t vm_pid(const struct vm *vm)
 {
 	return vm->pid;
+}
+
+bool vm_lacks(const struct vm *vm, const char *path)
+{
+	_cleanup_free_ char *maps_path = str_format("/proc/%d/maps", vm->pid), *maps = NULL;
+	const char *slash = strrchr(path, '/');
+	struct ktstr_error ignored;
+	int rc = maps_path ? io_read_file(maps_path, MAPS_MAX, &maps, NULL, &ignored) : -ENOMEM;
+
+	if (rc == -EACCES || rc == -EPERM)
+		return true;
+	return rc == 0 && maps[0] && !strstr(maps, slash ? slash : path);
 }
 
 char *const *vm_argv(const struct vm *vm)

@@ -105,6 +105,10 @@ int vm_stderr_fd(const struct vm *vm);	/* what QEMU says to a person */
 
 pid_t vm_pid(const struct vm *vm);
 
+/* Is QEMU, whose guest runs, without the library @path? One that is set to have more rights than we
+ * loads no vm_spec.gate, and does not say so; nor may we look into it. False when it has ended. */
+bool vm_lacks(const struct vm *vm, const char *path);
+
 /* Read the monitor. The most telling event so far. */
 enum vm_event vm_poll(struct vm *vm);
 

@@ -67,6 +67,28 @@ case_qemu_is_gated_in_virtual_time_only() {
 	expect_nothing_left
 }
 
+# ld.so says nothing where it leaves out a library.
+case_who_loses_the_gate_says_so() {
+	scenario short <<-END
+		scenario: {plugin: cpu_hog, cgroups: 1, workers: 1, duration: 1s}
+		checkers: [starvation]
+	END
+	cat >"$work/qemu" <<-END
+		#!/bin/sh
+		unset LD_PRELOAD
+		exec ${KTSTR_QEMU:-qemu-system-x86_64} "\$@"
+	END
+	chmod +x "$work/qemu"
+	run --accel tcg --clock virtual
+	expect_status 0
+	expect_says_not 'has not loaded'
+	rm -r "$work/run"
+	KTSTR_QEMU=$work/qemu run --accel tcg --clock virtual
+	expect_status 0
+	expect_says "warning: QEMU has not loaded '.*/ktstr-qemu-gate.so'"
+	expect_nothing_left
+}
+
 # A question for statistics would come from the host's time into the guest's.
 case_nobody_can_ask() {
 	scenario quiet <<-END
