@@ -55,6 +55,8 @@ struct repeating {
 	bool must_be_same;
 	struct kvm_probe kvm;
 	uint64_t drawn_seed; /* of all runs, where the scenario has none */
+	bool has_seed;	     /* one run at least came to a verdict */
+	uint64_t seed;	     /* that all have */
 	struct signals signals;
 	bool is_interrupted;
 	struct difference *difference; /* NULL: none was looked for */
@@ -174,6 +176,10 @@ static int take_turn(struct repeating *r, uint32_t number, struct ktstr_error *e
 	single_run(r->scenario, &options, &single);
 	r->is_interrupted = single.is_interrupted || signals_have_come(&r->signals);
 	rc = keep(&r->turns[number - 1], &single, err);
+	if (single.has_verdict) {
+		r->has_seed = true;
+		r->seed = single.seed;
+	}
 	single_done(&single);
 	return rc == 0 && !r->options->is_json ? show_turn(r, number, err) : rc;
 }
@@ -357,10 +363,11 @@ static json_t *document(const struct repeating *r, int exit_code)
 
 	for (uint32_t i = 0; i < r->count; i++)
 		json_add(&runs, turn_json(&r->turns[i], i + 1));
-	return json_pack("{si ss si so sb so so so}", "schema_version", REPORT_SCHEMA_VERSION,
-			 "kind", "repeat", "exit_code", exit_code, "runs", runs, "is_identical",
-			 alike_is_known(&streams), "streams", streams_json(r), "difference",
-			 difference_or_null(r), "reason", json_text(r->reason));
+	return json_pack("{si ss si so so sb so so so}", "schema_version", REPORT_SCHEMA_VERSION,
+			 "kind", "repeat", "exit_code", exit_code, "seed",
+			 r->has_seed ? json_integer((json_int_t)r->seed) : json_null(), "runs",
+			 runs, "is_identical", alike_is_known(&streams), "streams", streams_json(r),
+			 "difference", difference_or_null(r), "reason", json_text(r->reason));
 }
 
 /* In the folder of all runs, when there is one. */
@@ -388,6 +395,8 @@ static int add_summary(const struct repeating *r, struct str *out)
 	const char *separator = ": ";
 	int rc = str_addf(out, "\n%" PRIu32 " runs", r->count);
 
+	if (rc == 0 && r->has_seed)
+		rc = str_addf(out, " with seed %" PRIu64, r->seed);
 	for (size_t i = 0; i < ARRAY_SIZE(outcomes) && rc == 0; i++) {
 		uint32_t count = count_outcome(r, outcomes[i]);
 

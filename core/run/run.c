@@ -467,6 +467,7 @@ static void hand_over(struct run *run, struct single *ret)
 	ret->console_path = steal_ptr(run->record.console_path);
 	ret->judging_ns = run->judging_ns;
 	ret->took_ns = run->took_ns;
+	ret->seed = run->prepared->spec->seed;
 }
 
 bool run_is_kernel_verbose(const struct run_options *options)

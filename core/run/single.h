@@ -28,6 +28,7 @@ struct single {
 	char *console_path; /* NULL: there is none */
 	uint64_t judging_ns;
 	uint64_t took_ns; /* command to verdict; 0: not known */
+	uint64_t seed;	  /* of a run */
 };
 
 /* Boot a VM, run @scenario in it, judge, keep the verdict in the run's folder. Never fails but by

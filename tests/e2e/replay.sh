@@ -46,13 +46,15 @@ case_a_repeated_run_is_identical() {
 	expect_status 0
 	[[ $(grep -cE '^run  [123]  PASS +stream [0-9a-f]{16} \([0-9]+ frames\) ' "$work/out") == 3 ]] ||
 		fail "not one line for each run"
-	expect_says '^3 runs: 3 PASS; one stream, the same in all$'
+	local seed
 	jq -e '.kind == "repeat" and .exit_code == 0 and .difference == null and (.streams | length) == 1 and .is_identical and
 		.reason == null and .streams[0].runs == [1, 2, 3] and (.runs | map(.outcome)) == ["PASS", "PASS", "PASS"]' \
 		"$work/run/repeat.json" >/dev/null || fail "the document was not kept"
 	# One seed for all, which the command of each names.
-	[[ $(jq -r .command "$work"/run/[123]/verdict.json | grep -oE -- '--seed [0-9]+' | sort -u | wc -l) == 1 ]] ||
-		fail "the runs have several seeds"
+	seed=$(jq .seed "$work/run/repeat.json")
+	expect_says "^3 runs with seed $seed: 3 PASS; one stream, the same in all$"
+	[[ $(jq -r .command "$work"/run/[123]/verdict.json | grep -oE -- '--seed [0-9]+' | sort -u) == "--seed $seed" ]] ||
+		fail "not all runs have seed $seed"
 	if jq -r .command "$work/run/2/verdict.json" | grep -E -- '--repeat|--expect'; then
 		fail "the command of one run runs several"
 	fi
@@ -72,7 +74,7 @@ case_one_run_alone_is_identical_to_none() {
 	chmod +x "$work/qemu"
 	KTSTR_QEMU=$work/qemu ktstr run "$file" --quiet --cold --repeat 2 --expect-identical --run-dir "$work/run"
 	expect_status 3
-	expect_says '^2 runs: 1 PASS, 1 ERROR; nothing to compare$'
+	expect_says '^2 runs with seed [0-9]+: 1 PASS, 1 ERROR; nothing to compare$'
 	expect_says_not 'the same in all'
 	jq -e '.is_identical == false and .exit_code == 3' "$work/run/repeat.json" >/dev/null || fail "the document is not right"
 	expect_nothing_left
@@ -92,7 +94,7 @@ case_repeated_runs_that_differ_are_told_apart() {
 	hog
 	ktstr run "$file" --quiet --clock host --repeat 2 --run-dir "$work/run"
 	expect_status 0
-	expect_says '^2 runs: 2 PASS; 2 different streams$'
+	expect_says '^2 runs with seed [0-9]+: 2 PASS; 2 different streams$'
 	ktstr run "$file" --quiet --clock host --repeat 2 --expect-identical --run-dir "$work/other"
 	expect_status 2
 	expect_says "in the host's time no two runs are the same"
