@@ -69,7 +69,6 @@ static eventfd_function *real_eventfd;
 static write_function *real_write;
 
 static atomic_bool is_eventfd[FDS_MAX];
-static atomic_int eventfd_limit; /* none is as large */
 /* It is told of them between turns. */
 static atomic_bool has_timers[FDS_MAX];
 
@@ -160,18 +159,14 @@ static void spare_children(void)
 int eventfd(unsigned int value, int flags)
 {
 	static atomic_flag has_spared = ATOMIC_FLAG_INIT;
-	int fd, limit;
+	int fd;
 
 	need_calls();
 	if (!atomic_flag_test_and_set(&has_spared))
 		spare_children();
 	fd = real_eventfd(value, flags);
-	if (fd < 0 || fd >= FDS_MAX)
-		return fd;
-	atomic_store(&is_eventfd[fd], true);
-	limit = atomic_load(&eventfd_limit);
-	while (limit <= fd && !atomic_compare_exchange_weak(&eventfd_limit, &limit, fd + 1))
-		;
+	if (fd >= 0 && fd < FDS_MAX)
+		atomic_store(&is_eventfd[fd], true);
 	return fd;
 }
 
